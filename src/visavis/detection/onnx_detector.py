@@ -1,0 +1,176 @@
+"""A detector of any supported family, on any engine, at the written working size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis.cards import WeightCard
+from visavis.detection.candidates import Candidates, vote
+from visavis.detection.decoders import DECODERS
+from visavis.detection.looks import Look, around, whole
+from visavis.detection.working_size import WorkingSize
+from visavis.errors import UsageError
+from visavis.geometry import iou
+from visavis.runtime.pixels import INPUT
+from visavis.runtime.session import EngineOptions, Session, open_session
+from visavis.runtime.weights import prepared_weights
+from visavis.runtime.workers import ordered_map
+from visavis.types import Faces, Failure, Picture, Pictures, Status
+
+_OVERLAP = 0.3
+_AGREEMENT = 0.5
+_FLOOR = 0.3
+_SAME_FACE = 0.3
+
+NO_FACE = Failure("no-face", "no face was found; use a picture that shows a face of at least 20 pixels")
+
+
+class OnnxDetector:
+    """Finds faces with an ONNX network; safe to share between threads.
+
+    Detection always runs on ONNX Runtime in fp32: for these small networks it is the fastest engine
+    measured here, and faces are then the same whatever engine embeds them.
+
+    Args:
+        card: Weights, contract and decoder.
+        engine: Threads and device; the defaults of the environment when None.
+        working_size: The rule for the size at which the network looks.
+        confidence: Least score of a face.
+        minimum_size: Faces whose longer box side is smaller are left out; pixels of the picture.
+        policy: Licence policy, ``research`` or ``commercial``.
+
+    Raises:
+        ModelError: Weights missing or refused.
+        UsageError: An option out of range.
+    """
+
+    def __init__(
+        self,
+        card: WeightCard,
+        *,
+        engine: EngineOptions | None = None,
+        working_size: WorkingSize | None = None,
+        confidence: float = 0.6,
+        minimum_size: float = 0.0,
+        policy: str | None = None,
+    ) -> None:
+        if not _FLOOR <= confidence < 1:
+            raise UsageError(f"confidence lies in {_FLOOR}..1; got {confidence}")
+        if not minimum_size >= 0:
+            raise UsageError(f"minimum_size is a number of pixels, 0 or more; got {minimum_size}")
+        options = engine or EngineOptions.default()
+        data, self.card = prepared_weights(card, policy=policy)
+        self.session: Session = open_session(
+            data, EngineOptions(device=options.device, threads=options.threads), name=card.name
+        )
+        self.working_size = working_size or WorkingSize()
+        self.confidence = confidence
+        self.minimum_size = minimum_size
+        self._workers = options.workers
+        outputs, decode = DECODERS[card.decoder]
+        self._outputs = outputs(self.session.output_names)
+        self._decode: Callable[..., list[Candidates]] = decode
+
+    @property
+    def tag(self) -> str:
+        """Hash of the weights and the rule: part of a template's space."""
+        return f"{self.card.sha256[:16]}/{self.working_size.tag}"
+
+    def detect(self, pictures: Pictures) -> Faces:
+        """All faces of each picture, surest first.
+
+        Returns:
+            Rows grouped by picture, in order. A picture that could not be read keeps its reason, one without a
+            face is a failed row ``no-face``.
+        """
+        work = [(row, picture, failure) for row, (picture, failure) in enumerate(zip(pictures, pictures.status))]  # noqa: B905
+        return Faces.concat(list(ordered_map(self._row, work, workers=self._workers)))
+
+    def _row(self, item: tuple[int, Picture | None, Failure | None]) -> Faces:
+        row, picture, failure = item
+        if picture is None:
+            return Faces.failed(failure or NO_FACE, picture=row)
+        return self.find(picture, index=row)
+
+    def find(self, picture: Picture, *, index: int = 0) -> Faces:
+        """The faces of one picture, on the calling thread.
+
+        Args:
+            picture: The picture.
+            index: What to put into ``Faces.picture``.
+        """
+        found = self._first(picture.pixels)
+        if len(found) and self.working_size.face:
+            found = self._second(picture.pixels, found)
+        found = found.moved(picture.scale, (0.0, 0.0))
+        sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
+        keep = sides >= self.minimum_size
+        if not keep.any():
+            return Faces.failed(NO_FACE, picture=index)
+        count = int(keep.sum())
+        return Faces(
+            found.boxes[keep], found.score[keep], found.points[keep], np.full(count, index), Status.good(count)
+        )
+
+    def _candidates(self, looks: NDArray[np.uint8]) -> list[Candidates]:
+        """Candidates of a batch of equal looks, in their coordinates."""
+        outputs = self.session.run({INPUT: looks}, self._outputs)
+        return self._decode(outputs, height=looks.shape[1], width=looks.shape[2], floor=_FLOOR)
+
+    def _vote(self, candidates: Candidates, *, confidence: float) -> Candidates:
+        return vote(candidates, confidence=confidence, overlap=_OVERLAP, agreement=_AGREEMENT)
+
+    def _looks(self, pixels: NDArray[np.uint8]) -> list[Look]:
+        rule, multiple = self.working_size, self.card.contract.multiple
+        if self.card.contract.size is not None:
+            side = self.card.contract.size[0]
+            look = whole(pixels, longest=side, border=rule.border, multiple=multiple)
+            return [_fixed(look, self.card.contract.size)]
+        looks = [whole(pixels, longest=rule.first, border=rule.border, multiple=multiple)]
+        if max(pixels.shape[:2]) > rule.first:
+            looks.append(whole(pixels, longest=rule.far, border=0.0, multiple=multiple))
+        return looks
+
+    def _first(self, pixels: NDArray[np.uint8]) -> Candidates:
+        parts = [
+            self._candidates(look.pixels[None])[0].moved(look.scale, look.offset) for look in self._looks(pixels)
+        ]
+        together = parts[0] if len(parts) == 1 else Candidates.concat(parts)
+        return self._vote(together, confidence=self.confidence)
+
+    def _second(self, pixels: NDArray[np.uint8], found: Candidates) -> Candidates:
+        rule = self.working_size
+        canvas = self.card.contract.size[0] if self.card.contract.size is not None else rule.canvas
+        looks = [around(pixels, box, face=rule.face, canvas=canvas) for box in found.boxes]
+        rows = [row for row, look in enumerate(looks) if look is not None]
+        boxes, points = found.boxes.copy(), found.points.copy()
+        seen = [look for look in looks if look is not None]
+        for start in range(0, len(seen), 16):
+            part = seen[start : start + 16]
+            for row, look, candidates in zip(
+                rows[start : start + 16], part, self._candidates(np.stack([one.pixels for one in part])), strict=True
+            ):
+                again = self._vote(candidates, confidence=_FLOOR).moved(look.scale, look.offset)
+                shared = iou(found.boxes[row : row + 1], again.boxes)[0]
+                if len(shared) and shared.max() >= _SAME_FACE:
+                    best = int(shared.argmax())
+                    boxes[row], points[row] = again.boxes[best], again.points[best]
+        return Candidates(boxes, found.score, points)
+
+
+def _fixed(look: Look, size: tuple[int, int]) -> Look:
+    """The look on a canvas of exactly the size that a network insists on."""
+    canvas = np.zeros((*size, 3), np.uint8)
+    height, width = min(size[0], look.pixels.shape[0]), min(size[1], look.pixels.shape[1])
+    canvas[:height, :width] = look.pixels[:height, :width]
+    return Look(canvas, look.scale, look.offset)
+
+
+def quiet_opencv() -> Any:
+    """One OpenCV thread per call: the workers are the parallelism."""
+    return cv2.setNumThreads(1)

@@ -1,0 +1,78 @@
+"""From pixels to encoded files."""
+
+from __future__ import annotations
+
+import io
+import os
+import secrets
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from visavis.errors import UsageError
+from visavis.types.pictures import Picture
+
+_FORMATS = {
+    ".png": "PNG",
+    ".jpg": "JPEG",
+    ".jpeg": "JPEG",
+    ".webp": "WEBP",
+    ".bmp": "BMP",
+    ".tif": "TIFF",
+    ".tiff": "TIFF",
+}
+
+
+def to_bytes(pixels: NDArray[np.uint8] | Picture, *, suffix: str = ".png", quality: int = 95) -> bytes:
+    """The pixels as an encoded picture, without metadata.
+
+    Args:
+        pixels: uint8 RGB ``(H, W, 3)``, uint8 grey ``(H, W)``, or a `Picture`.
+        suffix: ``.png .jpg .jpeg .webp .bmp .tif .tiff``, in either case.
+        quality: 1..100, for JPEG and WebP.
+
+    Raises:
+        UsageError: Another suffix, dtype, shape or quality.
+    """
+    kind = _FORMATS.get(suffix.lower())
+    if kind is None:
+        raise UsageError(f"pictures are written as {' '.join(_FORMATS)}; got {suffix!r}")
+    if not 1 <= quality <= 100:
+        raise UsageError(f"quality must be 1..100; got {quality}")
+    values = pixels.pixels if isinstance(pixels, Picture) else np.asarray(pixels)
+    fits = values.ndim == 2 or (values.ndim == 3 and values.shape[2] == 3)
+    if values.dtype != np.uint8 or not fits or values.size == 0:
+        raise UsageError(f"pixels must be uint8 RGB (H, W, 3) or grey (H, W); got {values.dtype} {values.shape}")
+    options = {"quality": quality} if kind in ("JPEG", "WEBP") else {}
+    stream = io.BytesIO()
+    Image.fromarray(np.ascontiguousarray(values)).save(stream, kind, **options)
+    return stream.getvalue()
+
+
+def write(path: str | Path, pixels: NDArray[np.uint8] | Picture, *, quality: int = 95) -> Path:
+    """Write a picture so that its path holds the old file or the whole new one, never a part.
+
+    Args:
+        path: Its suffix decides the format; the folder must exist.
+        pixels: uint8 RGB ``(H, W, 3)``, uint8 grey ``(H, W)``, or a `Picture`.
+        quality: 1..100, for JPEG and WebP.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: The picture cannot be encoded so, or the path cannot be written.
+    """
+    target = Path(path)
+    data = to_bytes(pixels, suffix=target.suffix, quality=quality)
+    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
+    try:
+        with draft.open("xb") as stream:
+            stream.write(data)
+        os.replace(draft, target)  # noqa: PTH105 - the point of this function, by its name
+    except OSError as error:
+        draft.unlink(missing_ok=True)
+        raise UsageError(f"{target} cannot be written ({error.strerror}); check that the folder exists") from error
+    return target

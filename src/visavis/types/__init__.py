@@ -1,0 +1,33 @@
+"""Frozen, validated, columnar results; numpy only."""
+
+from visavis.types.candidates import Candidates
+from visavis.types.crops import Crops
+from visavis.types.decision import Answer, Decision
+from visavis.types.explanation import Explanation
+from visavis.types.faces import Faces
+from visavis.types.operating_point import FMR
+from visavis.types.pictures import Picture, Pictures
+from visavis.types.provenance import Provenance
+from visavis.types.quality import Quality
+from visavis.types.space import TemplateSpace
+from visavis.types.status import Failure, Status
+from visavis.types.templates import Templates, require_comparable
+
+__all__ = [
+    "FMR",
+    "Answer",
+    "Candidates",
+    "Crops",
+    "Decision",
+    "Explanation",
+    "Faces",
+    "Failure",
+    "Picture",
+    "Pictures",
+    "Provenance",
+    "Quality",
+    "Status",
+    "TemplateSpace",
+    "Templates",
+    "require_comparable",
+]

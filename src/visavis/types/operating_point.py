@@ -1,0 +1,44 @@
+"""Operating points: at which error rate a decision is taken."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from visavis.errors import UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class FMR:
+    """A target false match rate, for example ``FMR(1e-3)``: one in a thousand random impostors.
+
+    Attributes:
+        rate: Greater than 0, less than 1.
+    """
+
+    rate: float
+
+    def __post_init__(self) -> None:
+        if isinstance(self.rate, bool) or not isinstance(self.rate, int | float) or not math.isfinite(self.rate):
+            raise UsageError(f"a false match rate is a number between 0 and 1, for example FMR(1e-3); got {self.rate!r}")
+        if not 0 < self.rate < 1:
+            raise UsageError(f"a false match rate lies between 0 and 1, both excluded; got {self.rate!r}")
+
+    @classmethod
+    def parse(cls, text: str) -> FMR:
+        """Read ``fmr=1e-3``.
+
+        Raises:
+            UsageError: Another form.
+        """
+        name, equals, value = text.strip().partition("=")
+        try:
+            if name.strip().lower() != "fmr" or not equals:
+                raise ValueError(text)
+            rate = float(value)
+        except ValueError:
+            raise UsageError(f"an operating point is written fmr=RATE, for example fmr=1e-3; got {text!r}") from None
+        return cls(rate)
+
+    def __str__(self) -> str:
+        return f"fmr={self.rate:g}"
