@@ -10,6 +10,8 @@ from typing import Any, Literal
 from visavis.errors import ModelError, UsageError
 
 Use = Literal["any", "research"]
+Values = float | tuple[float, float, float]
+"""One number for all channels, or one a channel."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,19 +69,29 @@ class InputContract:
 
     Attributes:
         colour: Channel order the network was trained on.
-        mean: Subtracted from every channel.
-        scale: Multiplied after that.
+        mean: Subtracted; one number, or one a channel in the order of ``colour``.
+        scale: Multiplied after that; one number, or one a channel in the order of ``colour``.
         size: Height and width, or None when any size that is a multiple of ``multiple`` will do.
         multiple: Sides must be multiples of this.
         template: Landmark template of the crops; empty for detectors.
+        batch: Whether the network takes several pictures at once; otherwise it is run on one after the other.
     """
 
     colour: Literal["rgb", "bgr"]
-    mean: float = 0.0
-    scale: float = 1.0
+    mean: Values = 0.0
+    scale: Values = 1.0
     size: tuple[int, int] | None = (112, 112)
     multiple: int = 1
     template: str = "arcface-112"
+    batch: bool = True
+
+    def __post_init__(self) -> None:
+        if self.colour not in ("rgb", "bgr"):
+            raise UsageError(f"the channel order of a network is rgb or bgr; got {self.colour!r}")
+        for name, value in (("mean", self.mean), ("scale", self.scale)):
+            numbers = value if isinstance(value, tuple) else (value,) * 3
+            if len(numbers) != 3 or not all(isinstance(number, int | float) for number in numbers):
+                raise UsageError(f"the {name} of a network is one number or one for each of 3 channels; got {value!r}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,8 +180,9 @@ class WeightCard:
                 for source in fields["sources"]
             )
             contract = dict(fields["contract"])
-            if contract.get("size") is not None:
-                contract["size"] = tuple(contract["size"])
+            for name in ("size", "mean", "scale"):
+                if isinstance(contract.get(name), list):
+                    contract[name] = tuple(contract[name])
             fields["contract"] = InputContract(**contract)
             for name in ("alternatives", "rewrites", "notes"):
                 fields[name] = tuple(fields.get(name, ()))

@@ -41,6 +41,9 @@ class Candidates:
         points = (self.points - shift) * factor
         return Candidates(boxes.reshape(-1, 4).astype(np.float32), self.score, points.astype(np.float32))
 
+    def __getitem__(self, rows: NDArray[np.intp]) -> Candidates:
+        return Candidates(self.boxes[rows], self.score[rows], self.points[rows])
+
     def __len__(self) -> int:
         return len(self.score)
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from visavis.detection.candidates import Candidates
+from visavis.detection.retinaface import decode_retinaface, retinaface_outputs
+from visavis.detection.scrfd import decode_scrfd, scrfd_outputs
 from visavis.detection.yunet import OUTPUTS, decode_yunet
 from visavis.errors import ModelError
 
@@ -19,4 +21,8 @@ def _yunet_outputs(names: tuple[str, ...]) -> tuple[str, ...]:
     return OUTPUTS
 
 
-DECODERS: dict[str, tuple[Outputs, Decode]] = {"yunet": (_yunet_outputs, decode_yunet)}
+DECODERS: dict[str, tuple[Outputs, Decode]] = {
+    "yunet": (_yunet_outputs, decode_yunet),
+    "scrfd": (scrfd_outputs, decode_scrfd),
+    "retinaface": (retinaface_outputs, decode_retinaface),
+}

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
 
-import cv2
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +18,7 @@ from visavis.runtime.pixels import INPUT
 from visavis.runtime.session import EngineOptions, Session, open_session
 from visavis.runtime.weights import prepared_weights
 from visavis.runtime.workers import ordered_map
+from visavis.selection import Select, chosen
 from visavis.types import Faces, Failure, Picture, Pictures, Status
 
 _OVERLAP = 0.3
@@ -81,44 +80,49 @@ class OnnxDetector:
         """Hash of the weights and the rule: part of a template's space."""
         return f"{self.card.sha256[:16]}/{self.working_size.tag}"
 
-    def detect(self, pictures: Pictures) -> Faces:
-        """All faces of each picture, surest first.
+    def detect(self, pictures: Pictures, *, which: Select = "all") -> Faces:
+        """All faces of each picture, surest first, or the one that is meant.
+
+        Args:
+            pictures: The pictures.
+            which: ``all``, ``largest`` or ``central``; see `visavis.selection.select`.
 
         Returns:
             Rows grouped by picture, in order. A picture that could not be read keeps its reason, one without a
             face is a failed row ``no-face``.
         """
-        work = [(row, picture, failure) for row, (picture, failure) in enumerate(zip(pictures, pictures.status))]  # noqa: B905
-        return Faces.concat(list(ordered_map(self._row, work, workers=self._workers)))
+        def find(row: int) -> Faces:
+            picture = pictures.items[row]
+            if picture is None:
+                return Faces.failed(pictures.status.failures[row] or NO_FACE, picture=row)
+            return self.find(picture, index=row, which=which)
 
-    def _row(self, item: tuple[int, Picture | None, Failure | None]) -> Faces:
-        row, picture, failure = item
-        if picture is None:
-            return Faces.failed(failure or NO_FACE, picture=row)
-        return self.find(picture, index=row)
+        return Faces.concat(list(ordered_map(find, range(len(pictures)), workers=self._workers)))
 
-    def find(self, picture: Picture, *, index: int = 0) -> Faces:
+    def find(self, picture: Picture, *, index: int = 0, which: Select = "all") -> Faces:
         """The faces of one picture, on the calling thread.
 
         Args:
             picture: The picture.
             index: What to put into ``Faces.picture``.
+            which: ``all``, ``largest`` or ``central``.
         """
+        width, height = picture.size
         found = self._first(picture.pixels)
-        if len(found) and self.working_size.face:
-            found = self._second(picture.pixels, found)
-        found = found.moved(picture.scale, (0.0, 0.0))
-        sides = (found.boxes[:, 2:] - found.boxes[:, :2]).max(axis=1, initial=0.0)
-        keep = sides >= self.minimum_size
-        if not keep.any():
+        sides = (found.boxes[:, 2:] - found.boxes[:, :2]) * np.array(picture.scale, np.float32)
+        found = found[np.flatnonzero(sides.max(axis=1, initial=0.0) >= self.minimum_size)]
+        if not len(found):
             return Faces.failed(NO_FACE, picture=index)
-        count = int(keep.sum())
-        return Faces(
-            found.boxes[keep], found.score[keep], found.points[keep], np.full(count, index), Status.good(count)
-        )
+        found = found[chosen(found.boxes, which, width=width, height=height)]
+        if self.working_size.face:
+            found = self._second(picture.pixels, found)
+        found = found.moved(*_to_stored(picture.scale))
+        return Faces(found.boxes, found.score, found.points, np.full(len(found), index), Status.good(len(found)))
 
     def _candidates(self, looks: NDArray[np.uint8]) -> list[Candidates]:
         """Candidates of a batch of equal looks, in their coordinates."""
+        if len(looks) > 1 and not self.card.contract.batch:
+            return [found for look in looks for found in self._candidates(look[None])]
         outputs = self.session.run({INPUT: looks}, self._outputs)
         return self._decode(outputs, height=looks.shape[1], width=looks.shape[2], floor=_FLOOR)
 
@@ -126,15 +130,11 @@ class OnnxDetector:
         return vote(candidates, confidence=confidence, overlap=_OVERLAP, agreement=_AGREEMENT)
 
     def _looks(self, pixels: NDArray[np.uint8]) -> list[Look]:
-        rule, multiple = self.working_size, self.card.contract.multiple
-        if self.card.contract.size is not None:
-            side = self.card.contract.size[0]
-            look = whole(pixels, longest=side, border=rule.border, multiple=multiple)
-            return [_fixed(look, self.card.contract.size)]
-        looks = [whole(pixels, longest=rule.first, border=rule.border, multiple=multiple)]
-        if max(pixels.shape[:2]) > rule.first:
-            looks.append(whole(pixels, longest=rule.far, border=0.0, multiple=multiple))
-        return looks
+        contract = self.card.contract
+        if contract.size is not None:
+            return [_fixed(whole(pixels, longest=min(contract.size), multiple=1), contract.size)]
+        sizes = self.working_size.sizes(max(pixels.shape[:2]))
+        return [whole(pixels, longest=size, multiple=contract.multiple) for size in sizes]
 
     def _first(self, pixels: NDArray[np.uint8]) -> Candidates:
         parts = [
@@ -163,14 +163,14 @@ class OnnxDetector:
         return Candidates(boxes, found.score, points)
 
 
+def _to_stored(scale: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:
+    """Scale and offset from decoded to stored pixels, pixel centres on centres."""
+    return scale, (0.5 / scale[0] - 0.5, 0.5 / scale[1] - 0.5)
+
+
 def _fixed(look: Look, size: tuple[int, int]) -> Look:
     """The look on a canvas of exactly the size that a network insists on."""
     canvas = np.zeros((*size, 3), np.uint8)
     height, width = min(size[0], look.pixels.shape[0]), min(size[1], look.pixels.shape[1])
     canvas[:height, :width] = look.pixels[:height, :width]
     return Look(canvas, look.scale, look.offset)
-
-
-def quiet_opencv() -> Any:
-    """One OpenCV thread per call: the workers are the parallelism."""
-    return cv2.setNumThreads(1)

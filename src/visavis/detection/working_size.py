@@ -9,42 +9,44 @@ from visavis.errors import UsageError
 
 @dataclass(frozen=True, slots=True)
 class WorkingSize:
-    """At which size a detector looks at a picture of any size.
+    """At which sizes a detector looks at a picture of any size.
 
-    1. First look: the picture with a black border of ``border`` times its longer side, so that a face
-       that fills the picture lies inside; shrunk, never enlarged, to at most ``first`` pixels.
-    2. Far look, only for pictures whose longer side exceeds ``first``: the picture without border, shrunk
-       to at most ``far`` pixels, for the small faces that the first look lost.
-    3. Second look: every face found is cut out at ``face`` pixels (square root of its box area) in the
-       middle of ``canvas`` pixels, enlarged or shrunk, and its landmarks and box are read again there.
-       A face that the second look does not see keeps what the first gave.
+    1. The picture is looked at whole with its longer side shrunk to each of ``looks``, never enlarged, as
+       far as it is larger than the look before: a picture of 192 pixels or less once as it is, one of 500
+       at 192 and as it is, one of 4000 at 192, 640 and 1920. The first finds faces that fill the picture
+       (YuNet loses faces of more than some 300 pixels), the last small faces in large pictures.
+    2. Every face found is cut out at ``face`` pixels (square root of its box area) in the middle of
+       ``canvas`` pixels, enlarged or shrunk, and its box and landmarks are read again there. A face that
+       this look does not see keeps what it had.
 
     The values were chosen on CelebA people of role ``develop``, wild photos and Helen landmarks; see
     docs/results/detector-rule.md.
 
     Attributes:
-        border: Border width as a share of the longer side.
-        first: Longest side of the first look in pixels, border included.
-        far: Longest side of the far look in pixels.
-        face: Size of the face in the second look in pixels; 0 for no second look.
-        canvas: Side of the square of the second look in pixels.
+        looks: Longest sides in pixels, rising.
+        face: Size of the face in the second step in pixels; 0 leaves the step out.
+        canvas: Side of the square of the second step in pixels.
     """
 
-    border: float = 0.25
-    first: int = 640
-    far: int = 1920
+    looks: tuple[int, ...] = (192, 640, 1920)
     face: int = 192
-    canvas: int = 256
+    canvas: int = 288
 
     def __post_init__(self) -> None:
-        if not 0 <= self.border <= 1:
-            raise UsageError(f"border is a share of the longer side, 0..1; got {self.border}")
-        if self.first < 32 or self.far < self.first:
-            raise UsageError(f"first must be at least 32 and far at least first; got {self.first} and {self.far}")
+        if not self.looks or list(self.looks) != sorted(set(self.looks)) or self.looks[0] < 32:
+            raise UsageError(f"looks are rising sizes of 32 pixels or more; got {self.looks}")
         if self.face and not 0 < self.face <= self.canvas:
             raise UsageError(f"face must fit in the canvas; got {self.face} and {self.canvas}")
+
+    def sizes(self, longest: int) -> list[int]:
+        """The longest sides at which a picture of this longest side is looked at."""
+        sizes = [min(longest, self.looks[0])]
+        for look in self.looks[1:]:
+            if longest > sizes[-1]:
+                sizes.append(min(longest, look))
+        return sizes
 
     @property
     def tag(self) -> str:
         """The rule as text, part of a template's space."""
-        return f"{self.border:g}-{self.first}-{self.far}-{self.face}-{self.canvas}"
+        return f"{'+'.join(str(look) for look in self.looks)}-{self.face}-{self.canvas}"

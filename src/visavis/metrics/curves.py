@@ -70,7 +70,7 @@ class Roc:
         """At most ``points`` of these operating points, dense at low FMR and at low FNMR.
 
         Half of them are evenly spaced in log FMR, half in log FNMR; both ends are kept and no point
-        is invented.
+        is invented. Meant for plots: `eer`, `auc` and `fnmr_at` of the thinned curve are approximate.
 
         Raises:
             UsageError: Fewer than 4 points asked for.
@@ -160,8 +160,9 @@ class Ranking:
         """Mated and non-mated weight of each distinct similarity, float64 ``(V + 1,)``; the last is failures."""
         mass = _arrays.weights(weights, len(self.rows))
         size = len(self.values) + 1
-        mated = np.bincount(self.rows, weights=mass * self.same, minlength=size)
-        return mated, np.bincount(self.rows, weights=mass * ~self.same, minlength=size)
+        mated = np.bincount(self.rows, weights=mass * self.same, minlength=size).astype(np.float64, copy=False)
+        nonmated = np.bincount(self.rows, weights=mass * ~self.same, minlength=size).astype(np.float64, copy=False)
+        return mated, nonmated
 
     def roc(self, *, weights: ArrayLike | None = None) -> Roc:
         """The ROC curve under pair weights ``(P,)``; rates of a side without weight are NaN.
@@ -170,9 +171,11 @@ class Ranking:
             UsageError: Weights of another shape, negative or not finite.
         """
         mated, nonmated = self.masses(weights)
-        mated_total, nonmated_total = float(mated.sum()), float(nonmated.sum())
-        accepted = np.concatenate([[0.0], np.cumsum(mated[:-1])])
-        false = np.concatenate([[0.0], np.cumsum(nonmated[:-1])])
+        # Totals are the ends of the running sums, so that rounding keeps every rate inside 0..1.
+        accepted = np.concatenate([[0.0], np.cumsum(mated)])
+        false = np.concatenate([[0.0], np.cumsum(nonmated)])
+        mated_total, nonmated_total = float(accepted[-1]), float(false[-1])
+        accepted, false = accepted[:-1], false[:-1]
         with np.errstate(invalid="ignore"):
             return Roc(
                 np.concatenate([[np.inf], self.values.astype(np.float64)]),

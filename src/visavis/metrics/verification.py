@@ -41,7 +41,7 @@ def fmr(nonmated: ArrayLike, threshold: float, *, weights: ArrayLike | None = No
     """
     scores = _arrays.similarities(nonmated, "nonmated")
     mass = _arrays.weights(weights, len(scores))
-    return _arrays.share(mass[_accepted(scores, threshold)].sum(), mass.sum())
+    return _arrays.share(mass[accepted(scores, threshold)].sum(), mass.sum())
 
 
 def fnmr(mated: ArrayLike, threshold: float, *, weights: ArrayLike | None = None) -> float:
@@ -61,7 +61,7 @@ def fnmr(mated: ArrayLike, threshold: float, *, weights: ArrayLike | None = None
     """
     scores = _arrays.similarities(mated, "mated")
     mass = _arrays.weights(weights, len(scores))
-    return _arrays.share(mass[~_accepted(scores, threshold)].sum(), mass.sum())
+    return _arrays.share(mass[~accepted(scores, threshold)].sum(), mass.sum())
 
 
 def threshold_at_fmr(nonmated: ArrayLike, fmr: float, *, weights: ArrayLike | None = None) -> float:
@@ -154,9 +154,7 @@ def tar_at_far(
     Raises:
         UsageError: Empty or ill-shaped arrays, or a target outside 0..1.
     """
-    return 1.0 - fnmr_at_fmr(
-        mated, nonmated, fmr=far, mated_weights=mated_weights, nonmated_weights=nonmated_weights
-    )
+    return 1.0 - fnmr_at_fmr(mated, nonmated, fmr=far, mated_weights=mated_weights, nonmated_weights=nonmated_weights)
 
 
 def dprime(
@@ -190,21 +188,22 @@ def dprime(
     return (left - right) / spread if spread > 0 else math.nan
 
 
-def _accepted(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
+def accepted(scores: NDArray[Any], threshold: float) -> NDArray[np.bool_]:
     """``scores >= threshold`` in float64; NaN scores are never accepted."""
     if math.isnan(threshold):
         raise UsageError("a threshold must be a number; got NaN")
-    accepted: NDArray[np.bool_] = scores >= np.float64(threshold)
+    accepted: NDArray[np.bool_] = scores >= np.array([threshold], dtype=np.float64)
     return accepted
 
 
 def _weighted_threshold(scores: NDArray[Any], target: float, mass: NDArray[np.float64]) -> float:
-    total = mass.sum()
-    if total == 0:
+    if not mass.any():
         return math.nan
     valid = ~np.isnan(scores)
     order = np.argsort(scores[valid])[::-1]
     values, accepted = scores[valid][order], np.cumsum(mass[valid][order])
+    # The total continues the same running sum, so that rounding never puts a share above 1.
+    total = (accepted[-1] if accepted.size else 0.0) + mass[~valid].sum()
     exceeding = np.flatnonzero(accepted / total > target)
     return _arrays.just_above(values[exceeding[0]]) if exceeding.size else -math.inf
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 
-from visavis.cards import InputContract
+from visavis.cards import InputContract, Values
 from visavis.errors import ModelError
 from visavis.runtime import graphs
 
@@ -45,13 +46,14 @@ def take_pixels(model: onnx.ModelProto, contract: InputContract, *, name: str) -
         helper.make_node("Transpose", ["pixels_float"], ["pixels_planes"], perm=[0, 3, 1, 2]),
     ]
     last = "pixels_planes"
-    if contract.colour == "bgr" and not _turn_first_convolution(network, old):
+    turned = contract.colour == "bgr" and _turn_first_convolution(network, old)
+    if contract.colour == "bgr" and not turned:
         network.weights["pixels_order"] = np.array([2, 1, 0], np.int64)
         steps.append(helper.make_node("Gather", [last, "pixels_order"], ["pixels_bgr"], axis=1))
         last = "pixels_bgr"
     for operator, value, idle in (("Sub", contract.mean, 0.0), ("Mul", contract.scale, 1.0)):
         if value != idle:
-            network.weights[f"pixels_{operator.lower()}_value"] = np.array(value, np.float32)
+            network.weights[f"pixels_{operator.lower()}_value"] = _per_channel(value, reverse=turned)
             result = f"pixels_{operator.lower()}"
             steps.append(helper.make_node(operator, [last, f"{result}_value"], [result]))
             last = result
@@ -62,6 +64,13 @@ def take_pixels(model: onnx.ModelProto, contract: InputContract, *, name: str) -
     del result_model.graph.input[:]
     result_model.graph.input.append(helper.make_tensor_value_info(INPUT, onnx.TensorProto.UINT8, sides))
     return result_model
+
+
+def _per_channel(value: Values, *, reverse: bool) -> NDArray[np.float32]:
+    """A constant to combine with ``(N, 3, H, W)``: a scalar, or ``(3, 1, 1)``, reversed where the channels stay RGB."""
+    if not isinstance(value, tuple):
+        return np.array(value, np.float32)
+    return np.array(value[::-1] if reverse else value, np.float32).reshape(3, 1, 1)
 
 
 def _turn_first_convolution(network: graphs.Graph, name: str) -> bool:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sized
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import TypeVar
 
@@ -13,17 +14,24 @@ _Out = TypeVar("_Out")
 _AHEAD = 4
 """Items in flight per worker; enough that no worker waits for a slow neighbour."""
 
+_here = threading.local()
+
+
+def _enter() -> None:
+    _here.working = True
+
 
 def ordered_map(work: Callable[[_In], _Out], items: Iterable[_In], *, workers: int) -> Iterator[_Out]:
     """``map(work, items)`` on threads, in order, never more than a few items ahead of the reader.
 
-    An exception of ``work`` is raised at its place; what is in flight is then dropped. One worker runs
-    on the calling thread.
+    An exception of ``work`` is raised at its place; what is in flight is then dropped. One worker, a
+    single item, and a call from within a worker run on the calling thread.
     """
-    if workers <= 1:
+    single = isinstance(items, Sized) and len(items) < 2
+    if workers <= 1 or single or getattr(_here, "working", False):
         yield from map(work, items)
         return
-    with ThreadPoolExecutor(workers, thread_name_prefix="visavis") as pool:
+    with ThreadPoolExecutor(workers, "visavis", initializer=_enter) as pool:
         waiting: deque[Future[_Out]] = deque()
         try:
             for item in items:

@@ -1,5 +1,6 @@
 """Frozen, validated, columnar results; numpy only."""
 
+from visavis.types.analysis import Analysis
 from visavis.types.candidates import Candidates
 from visavis.types.crops import Crops
 from visavis.types.decision import Answer, Decision
@@ -15,6 +16,7 @@ from visavis.types.templates import Templates, require_comparable
 
 __all__ = [
     "FMR",
+    "Analysis",
     "Answer",
     "Candidates",
     "Crops",

@@ -23,12 +23,14 @@ class Crops:
         matrices: float32 ``(N, 2, 3)``: maps picture pixels to crop pixels. NaN in failed rows.
         template: Name of the landmark template the crops follow, for example ``arcface-112``.
         status: Per row, None or the reason it failed.
+        detector: Tag of the detector and rule that placed the landmarks; ``given`` when they came from elsewhere.
     """
 
     pixels: NDArray[np.uint8]
     matrices: NDArray[np.float32]
     template: str
     status: Status
+    detector: str = "given"
 
     def __post_init__(self) -> None:
         pixels = np.asarray(self.pixels)
@@ -43,19 +45,21 @@ class Crops:
 
     @classmethod
     def concat(cls, parts: Sequence[Crops]) -> Crops:
-        """The parts one after the other; all must follow one template.
+        """The parts one after the other; all of one template and detector.
 
         Raises:
-            UsageError: No parts, or two templates.
+            UsageError: No parts, or two templates or detectors.
         """
-        templates = {part.template for part in parts}
-        if len(templates) != 1:
-            raise UsageError(f"crops of one template can be joined; got {sorted(templates) or 'no parts'}")
+        kinds = {(part.template, part.detector) for part in parts}
+        if len(kinds) != 1:
+            raise UsageError(f"crops of one template and detector can be joined; got {sorted(kinds) or 'no parts'}")
+        template, detector = kinds.pop()
         return cls(
             np.concatenate([part.pixels for part in parts]),
             np.concatenate([part.matrices for part in parts]),
-            templates.pop(),
+            template,
             Status.concat([part.status for part in parts]),
+            detector,
         )
 
     @property
@@ -71,4 +75,4 @@ class Crops:
 
     def __getitem__(self, index: Any) -> Crops:
         keep = rows(index, len(self))
-        return Crops(self.pixels[keep], self.matrices[keep], self.template, self.status[keep])
+        return Crops(self.pixels[keep], self.matrices[keep], self.template, self.status[keep], self.detector)

@@ -6,7 +6,7 @@ A part is anything that has the method; no base class, no registration. Every me
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,8 +28,8 @@ if TYPE_CHECKING:
 class Detector(Protocol):
     """Finds faces."""
 
-    def detect(self, pictures: Pictures) -> Faces:
-        """All faces of each picture, surest first; a picture that failed or has none is one failed row."""
+    def detect(self, pictures: Pictures, *, which: Literal["central", "largest", "all"] = "all") -> Faces:
+        """The faces of each picture, surest first; a picture that failed or has none is one failed row."""
         ...
 
 

@@ -1,0 +1,1 @@
+"""Cutting faces out onto a landmark template."""

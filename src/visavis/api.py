@@ -1,0 +1,93 @@
+"""The verbs, on the default pipeline."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis.recognition.pipeline import Pipeline
+from visavis.runtime.session import EngineOptions
+from visavis.selection import Select
+from visavis.types import FMR, Analysis, Crops, Decision, Faces, Picture, Pictures, Templates, require_comparable
+
+
+@lru_cache(maxsize=4)
+def _pipeline(engine: EngineOptions) -> Pipeline:
+    return Pipeline(engine=engine)
+
+
+def _default() -> Pipeline:
+    return _pipeline(EngineOptions.default())
+
+
+def _many(pictures: Any) -> Sequence[Any]:
+    """One picture is a batch of one."""
+    single = isinstance(pictures, str | bytes | Path | Picture) or hasattr(pictures, "tobytes")
+    if single and not (isinstance(pictures, np.ndarray) and pictures.ndim == 4):
+        return [pictures]
+    return list(pictures)
+
+
+def detect(pictures: Any, *, which: Select = "all") -> Faces:
+    """Find faces.
+
+    Args:
+        pictures: One picture or many: paths, bytes, uint8 RGB arrays ``(H, W, 3)`` or ``(N, H, W, 3)``.
+        which: ``all``, ``largest`` or ``central``.
+
+    Returns:
+        Rows grouped by picture; a picture without a face is one failed row.
+    """
+    return _default().detect(pictures if isinstance(pictures, Pictures) else _many(pictures), which=which)[1]
+
+
+def align(pictures: Any, *, which: Select = "central") -> Crops:
+    """Cut faces out at 112 x 112 by the ArcFace template.
+
+    Args:
+        pictures: As for `detect`.
+        which: ``central``: one crop a picture; ``all``: one a face.
+    """
+    pipeline = _default()
+    read, faces = pipeline.detect(pictures if isinstance(pictures, Pictures) else _many(pictures), which=which)
+    return pipeline.aligner.align(read, faces)
+
+
+def embed(pictures: Any, *, which: Select = "central") -> Analysis:
+    """Make templates.
+
+    Args:
+        pictures: As for `detect`.
+        which: ``central``: one template a picture; ``all``: one a face.
+    """
+    return _default().embed(_many(pictures), which=which)
+
+
+def verify(left: Any, right: Any, *, at: FMR) -> Decision:
+    """Whether two sides show one person, at an operating point.
+
+    Args:
+        left: One picture, or several of one person.
+        right: One picture, or several of one person.
+        at: For example ``FMR(1e-3)``.
+
+    Raises:
+        InputError: A picture that cannot be read or shows no face.
+    """
+    return _default().verify(_many(left), _many(right), at=at)
+
+
+def similarity(left: Templates, right: Templates) -> NDArray[np.float32]:
+    """Cosines of all pairs, float32 ``(N, M)``; NaN where a side failed.
+
+    Raises:
+        SpaceError: The templates are of different spaces.
+    """
+    require_comparable(left, right)
+    cosines: NDArray[np.float32] = left.vectors @ right.vectors.T
+    return cosines

@@ -1,0 +1,1 @@
+"""Operating points: one schema, one fitter."""

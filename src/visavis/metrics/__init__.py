@@ -1,0 +1,66 @@
+"""Figures of verification, and how sure they are; pure numpy.
+
+Failures, ties and weights mean the same everywhere: see `visavis.metrics.verification`.
+"""
+
+from __future__ import annotations
+
+from visavis.metrics.acquisition import FailureRate, fta
+from visavis.metrics.curves import Det, Ranking, Roc, auc, det, deviates, eer, roc
+from visavis.metrics.folds import FoldAccuracy, fold_accuracy, identity_folds
+from visavis.metrics.intervals import (
+    Interval,
+    Statistic,
+    clopper_pearson,
+    gated,
+    paired_difference,
+    person_bootstrap,
+)
+from visavis.metrics.streaming import Blocks, exact_quantiles, nonmated_blocks, streaming_threshold_at_fmr
+from visavis.metrics.verification import dprime, fmr, fnmr, fnmr_at_fmr, tar_at_far, threshold_at_fmr
+from visavis.metrics.weighted import (
+    accuracy_statistic,
+    auc_statistic,
+    eer_statistic,
+    fmr_statistic,
+    fnmr_statistic,
+    tar_at_far_statistic,
+)
+
+__all__ = [
+    "Blocks",
+    "Det",
+    "FailureRate",
+    "FoldAccuracy",
+    "Interval",
+    "Ranking",
+    "Roc",
+    "Statistic",
+    "accuracy_statistic",
+    "auc",
+    "auc_statistic",
+    "clopper_pearson",
+    "det",
+    "deviates",
+    "dprime",
+    "eer",
+    "eer_statistic",
+    "exact_quantiles",
+    "fmr",
+    "fmr_statistic",
+    "fnmr",
+    "fnmr_at_fmr",
+    "fnmr_statistic",
+    "fold_accuracy",
+    "fta",
+    "gated",
+    "identity_folds",
+    "nonmated_blocks",
+    "paired_difference",
+    "person_bootstrap",
+    "roc",
+    "streaming_threshold_at_fmr",
+    "tar_at_far",
+    "tar_at_far_statistic",
+    "threshold_at_fmr",
+]

@@ -1,0 +1,1 @@
+"""Drawing a stored result: plots as SVG and one self-contained HTML page."""

@@ -1,0 +1,1 @@
+"""From aligned crops to templates, and from templates to answers."""

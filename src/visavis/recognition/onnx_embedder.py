@@ -1,0 +1,105 @@
+"""A recogniser of any ArcFace-type network, on any engine."""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis._version import __version__
+from visavis.cards import WeightCard
+from visavis.errors import ModelError, UsageError
+from visavis.runtime.pixels import INPUT
+from visavis.runtime.session import EngineOptions, open_session
+from visavis.runtime.weights import prepared_weights
+from visavis.runtime.workers import ordered_map
+from visavis.types import Crops, Failure, Provenance, Status, Templates, TemplateSpace
+
+_BATCH = 8
+_BAD_EMBEDDING = Failure("embedding", "the network gave no finite embedding for this face")
+
+
+class OnnxEmbedder:
+    """Makes templates of aligned crops; safe to share between threads.
+
+    Args:
+        card: Weights and contract.
+        engine: Engine, precision, threads; the defaults of the environment when None.
+        flip: Average the embedding of the crop and of its mirror image; costs twice the time.
+        policy: Licence policy, ``research`` or ``commercial``.
+
+    Raises:
+        ModelError: Weights missing or refused, or not of the dimension the card says.
+    """
+
+    def __init__(
+        self, card: WeightCard, *, engine: EngineOptions | None = None, flip: bool = False, policy: str | None = None
+    ) -> None:
+        options = engine or EngineOptions.default()
+        data, self.card = prepared_weights(card, policy=policy)
+        self.session = open_session(data, options, name=card.name)
+        self.flip = flip
+        self._workers = options.workers
+        self.made_by = Provenance(
+            card.name, self.session.engine, self.session.precision, self.session.version, __version__
+        )
+        probe = self._run(np.zeros((1, *(card.contract.size or (112, 112)), 3), np.uint8))
+        if probe.shape != (1, card.dimension):
+            raise ModelError(
+                f"{card.name} gives embeddings of shape {probe.shape[1:]}, its card says ({card.dimension},)",
+                reason="model.refused",
+            )
+
+    def space(self, detector: str) -> TemplateSpace:
+        """The space of templates made of crops that a detector placed."""
+        return TemplateSpace(
+            detector=detector,
+            landmarks="five-point",
+            crop=self.card.contract.template,
+            recogniser=self.card.sha256,
+            dimension=self.card.dimension,
+            flip=self.flip,
+        )
+
+    def embed(self, crops: Crops) -> Templates:
+        """One template a crop, in order; failed crops give failed templates.
+
+        Raises:
+            UsageError: The crops follow another template than the network expects.
+        """
+        contract = self.card.contract
+        if crops.template != contract.template or (len(crops) and crops.pixels.shape[1:3] != contract.size):
+            raise UsageError(
+                f"{self.card.name} takes {contract.template} crops of {contract.size}; got {crops.template} of "
+                f"{crops.pixels.shape[1:3]}"
+            )
+        good = np.flatnonzero(crops.ok)
+        raw = np.full((len(crops), self.card.dimension), np.nan, np.float32)
+        if good.size:
+            raw[good] = self.raw(crops.pixels[good])
+        return self._templates(raw, crops.status, crops.detector)
+
+    def raw(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Raw embeddings ``(N, D)`` of uint8 RGB crops ``(N, H, W, 3)``, on all workers."""
+        count = len(pixels)
+        size = max(1, min(_BATCH, -(-count // self._workers)))
+        parts = [pixels[start : start + size] for start in range(0, count, size)]
+        return np.concatenate(list(ordered_map(self._run, parts, workers=min(self._workers, len(parts)))))
+
+    def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        values = self.session.run({INPUT: np.ascontiguousarray(pixels)})[0]
+        if self.flip:
+            mirrored = np.ascontiguousarray(pixels[:, :, ::-1])
+            values = (values + self.session.run({INPUT: mirrored})[0]) / 2
+        return values.reshape(len(pixels), -1)
+
+    def _templates(self, raw: NDArray[np.float32], status: Status, detector: str) -> Templates:
+        norms = np.sqrt((raw.astype(np.float64) ** 2).sum(axis=1))
+        failures = [
+            failure or (None if np.isfinite(norm) and norm > 0 else _BAD_EMBEDDING)
+            for failure, norm in zip(status, norms, strict=True)
+        ]
+        final = Status(tuple(failures))
+        norms[~final.ok] = np.nan
+        return Templates(
+            raw / norms[:, None], norms, final, np.full(len(raw), np.nan), self.space(detector), self.made_by
+        )

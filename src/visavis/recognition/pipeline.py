@@ -1,0 +1,222 @@
+"""From pictures to templates: detector, aligner and embedder that belong together."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import islice
+from typing import Any, Protocol
+
+from visavis import registry
+from visavis.calibration.table import Calibration, shipped
+from visavis.errors import ModelError, NoFaceError, UnreadableError, UsageError
+from visavis.geometry import TEMPLATES
+from visavis.io import read_batch
+from visavis.recognition.pooling import pool
+from visavis.runtime.session import EngineOptions
+from visavis.runtime.workers import ordered_map
+from visavis.selection import Select
+from visavis.types import (
+    FMR,
+    Analysis,
+    Crops,
+    Decision,
+    Faces,
+    Pictures,
+    Provenance,
+    Templates,
+    TemplateSpace,
+    require_comparable,
+)
+from visavis.types.protocols import Aligner, Detector
+
+_CHUNK = 16
+_MIN_SIDE = 2160
+"""Pictures whose shorter side is twice this or more are decoded at half size or less."""
+
+
+class PipelineEmbedder(Protocol):
+    """An embedder that knows the space of its templates."""
+
+    made_by: Provenance
+
+    def space(self, detector: str) -> TemplateSpace:
+        """The space of templates made of crops that a detector placed."""
+        ...
+
+    def embed(self, crops: Crops) -> Templates:
+        """One template a crop."""
+        ...
+
+
+class Pipeline:
+    """The inference road up to templates; safe to share between threads.
+
+    Args:
+        detector: Registry name, short name, or a detector object.
+        model: Registry name, short name, path or card of the embedder, or an embedder object.
+        engine: Engine, precision, threads of the embedder; the defaults of the environment when None.
+        flip: Average each embedding with that of the mirrored crop.
+        policy: Licence policy, ``research`` or ``commercial``.
+
+    Raises:
+        ModelError: A part is unknown, missing or refused.
+    """
+
+    def __init__(
+        self,
+        *,
+        detector: Any = "detector/yunet.2023mar",
+        model: Any = "embedder/sface.2021dec",
+        engine: EngineOptions | None = None,
+        flip: bool = False,
+        policy: str | None = None,
+    ) -> None:
+        from visavis.recognition.models import create_detector, create_embedder
+
+        self.engine = engine or EngineOptions.default()
+        self.detector: Detector = create_detector(detector, engine=self.engine, policy=policy)
+        self.embedder: PipelineEmbedder = create_embedder(model, engine=self.engine, flip=flip, policy=policy)
+        tag = str(getattr(self.detector, "tag", type(self.detector).__name__))
+        self.space = self.embedder.space(tag)
+        self.aligner: Aligner = registry.create(
+            "aligner/five-point", template=TEMPLATES[self.space.crop], detector=tag
+        )
+
+    @property
+    def made_by(self) -> Provenance:
+        """Model, engine, precision and versions."""
+        return self.embedder.made_by
+
+    def calibration(self) -> Calibration:
+        """The shipped calibration of this space.
+
+        Raises:
+            ModelError: There is none for this combination of detector, rule and recogniser.
+        """
+        return shipped(self.space.fingerprint)
+
+    def read(self, sources: Sequence[Any]) -> Pictures:
+        """Decode pictures at the size this pipeline needs; see `visavis.io.read_batch`."""
+        return read_batch(sources, min_side=_MIN_SIDE)
+
+    def detect(self, sources: Sequence[Any], *, which: Select = "all") -> tuple[Pictures, Faces]:
+        """The pictures, and the faces of each in order.
+
+        Args:
+            sources: Paths, bytes, arrays, `Picture` objects, or a `Pictures` batch.
+            which: ``central``, ``largest`` or ``all``.
+        """
+        pictures = sources if isinstance(sources, Pictures) else self.read(sources)
+        return pictures, self.detector.detect(pictures, which=which)
+
+    def embed(self, sources: Iterable[Any], *, which: Select = "central") -> Analysis:
+        """Faces and templates of pictures; one row per picture unless ``which="all"``.
+
+        Raises:
+            UsageError: No pictures.
+        """
+        parts = list(self.stream(sources, which=which))
+        if not parts:
+            raise UsageError("there is no picture to embed")
+        return Analysis(
+            tuple(source for part in parts for source in part.sources),
+            Faces.concat([part.faces for part in parts]),
+            Templates.concat([part.templates for part in parts]),
+        )
+
+    def stream(self, sources: Iterable[Any], *, which: Select = "central") -> Iterator[Analysis]:
+        """As `embed`, in order, some pictures at a time and in bounded memory.
+
+        Each worker takes some pictures from file to template: reading, detection, alignment and one run of
+        the embedder. ``faces.picture`` counts over the whole stream.
+        """
+        workers = self.engine.workers
+        known = len(sources) if isinstance(sources, Sequence) else _CHUNK * workers
+        size = max(1, min(_CHUNK, -(-known // workers)))
+        yield from ordered_map(
+            lambda item: self._chunk(item[1], which, offset=item[0] * size),
+            enumerate(_chunks(sources, size)),
+            workers=workers,
+        )
+
+    def _chunk(self, sources: list[Any], which: Select, *, offset: int) -> Analysis:
+        pictures = self.read(sources)
+        faces = self.detector.detect(pictures, which=which)
+        templates = self.embedder.embed(self.aligner.align(pictures, faces))
+        names = tuple(pictures.sources[int(row)] for row in faces.picture)
+        return Analysis(names, _shifted(faces, offset), templates)
+
+    def verify(self, left: Sequence[Any], right: Sequence[Any], *, at: FMR) -> Decision:
+        """Whether two sides, of one or several pictures each, show one person.
+
+        Args:
+            left: Pictures of one side; the most central large face of each.
+            right: Pictures of the other side.
+            at: The operating point, for example ``FMR(1e-3)``.
+
+        Raises:
+            InputError: A picture that cannot be read or shows no face.
+            ModelError: No calibration for this pipeline, or none that reaches this rate.
+        """
+        return self.compare(self.side(left), self.side(right), at=at)
+
+    def side(self, sources: Sequence[Any]) -> Templates:
+        """One pooled template of the pictures of one person.
+
+        Raises:
+            UnreadableError: A picture cannot be read.
+            NoFaceError: A picture without a face.
+            UsageError: No pictures.
+        """
+        analysis = self.embed(sources)
+        for source, failure in zip(analysis.sources, analysis.templates.status, strict=True):
+            if failure is not None:
+                kind = UnreadableError if failure.reason.startswith("unreadable") else NoFaceError
+                text = failure.message if source and source in failure.message else f"{source}: {failure.message}"
+                raise kind(text, reason=failure.reason)
+        return pool(analysis.templates)
+
+    def compare(self, left: Templates, right: Templates, *, at: FMR) -> Decision:
+        """A decision on two templates of this pipeline's space.
+
+        Raises:
+            SpaceError: The templates are of different spaces, or of another space than the calibration.
+        """
+        require_comparable(left, right)
+        if len(left) != 1 or len(right) != 1:
+            raise UsageError(f"compare takes one template a side; got {len(left)} and {len(right)}; pool them first")
+        if not self.space.comparable(left.space):
+            raise ModelError(
+                f"these templates are of space {left.space.fingerprint}, this pipeline's is {self.space.fingerprint}",
+                reason="space",
+            )
+        calibration = self.calibration()
+        threshold = calibration.threshold(at)
+        similarity = float(left.vectors[0].astype(np.float64) @ right.vectors[0].astype(np.float64))
+        warnings = [calibration.caution]
+        if left.space.pooling != "none" or right.space.pooling != "none":
+            warnings.append(
+                "the threshold was fitted on single pictures; for several pictures a side the false match rate was not "
+                "measured"
+            )
+        return Decision(
+            answer="same" if similarity >= threshold else "different",
+            similarity=similarity,
+            threshold=threshold,
+            at=at,
+            population=calibration.population,
+            calibration=calibration.name,
+            space=self.space.fingerprint,
+            made_by=self.made_by,
+            warnings=tuple(warnings),
+        )
+
+
+def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
+    iterator = iter(items)
+    while chunk := list(islice(iterator, size)):
+        yield chunk
+
+
+def _shifted(faces: Faces, offset: int) -> Faces:
+    return Faces(faces.boxes, faces.score, faces.points, faces.picture + offset, faces.status)
