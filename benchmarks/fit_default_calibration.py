@@ -10,17 +10,16 @@ src/visavis/calibration/tables/sface.2021dec.json.
 from __future__ import annotations
 
 import csv
-import hashlib
 import json
 import sys
-from importlib.resources import files
 from pathlib import Path
 
 import numpy as np
 
 from visavis.calibration.fit import fit_verification
 from visavis.io import open_store
-from visavis.recognition.pipeline import Pipeline
+from visavis.pipeline.pipeline import Pipeline
+from visavis.protocols.ledger import Ledger
 
 TABLE = Path(__file__).parents[1] / "src/visavis/calibration/tables/sface.2021dec.json"
 
@@ -33,13 +32,12 @@ def embedded(pipeline: Pipeline, archive: Path, names: list[str]):
 
 
 def main(data: Path) -> None:
-    ledger_bytes = files("visavis.protocols").joinpath("people.csv").read_bytes()
-    roles = {(row["set"], row["identity"]): row["role"] for row in csv.DictReader(ledger_bytes.decode().splitlines())}
+    ledger = Ledger.load()
     pipeline = Pipeline()
 
     lfw = data / "lfw/lfw.tar"
     names = [n for n in open_store(lfw).names() if n.endswith(".jpg")]
-    names = [n for n in names if roles.get(("lfw", n.split("/")[-2])) == "calibrate"]
+    names = [n for n in names if ledger.role("lfw", n.split("/")[-2]) == "calibrate"]
     people = np.array([n.split("/")[-2] for n in names])
     vectors, good, failed_lfw = embedded(pipeline, lfw, names)
     vectors, people = vectors[good], people[good]
@@ -48,7 +46,7 @@ def main(data: Path) -> None:
     nonmated = scores[upper]
 
     labels = list(csv.DictReader((data / "celeba_ids/labels.csv").open()))
-    kept = [r for r in labels if roles[("celeba_ids", r["identity"])] == "calibrate" and r["suspect"] == "0"]
+    kept = [r for r in labels if ledger.role("celeba_ids", r["identity"]) == "calibrate" and r["suspect"] == "0"]
     vectors, good, failed_celeba = embedded(pipeline, data / "celeba_ids/celeba_ids.tar", [r["file"] for r in kept])
     owner = np.array([r["identity"] for r in kept])[good]
     scores = vectors[good] @ vectors[good].T
@@ -66,9 +64,9 @@ def main(data: Path) -> None:
         ),
         provenance={
             "nonmated": f"LFW, role calibrate, {len(set(people))} people, {len(people)} pictures",
-            "mated": f"CelebA, role calibrate, without suspect pictures, {len(set(owner))} people, {len(owner)} pictures",
+            "mated": f"CelebA, role calibrate, no suspect pictures, {len(set(owner))} people, {len(owner)} pictures",
             "roles": ["calibrate"],
-            "ledger": hashlib.sha256(ledger_bytes).hexdigest(),
+            "ledger": ledger.hash,
             "failed_acquisitions": {"lfw": len(failed_lfw), "celeba_ids": len(failed_celeba)},
             "made_by": pipeline.made_by.to_dict(),
             "working_size": pipeline.detector.working_size.tag,

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from visavis.cards import WeightCard
     from visavis.errors import InputError, ModelError, UsageError, VisavisError
     from visavis.io import read
-    from visavis.recognition.pipeline import Pipeline
+    from visavis.pipeline.pipeline import Pipeline
     from visavis.registry import create, describe, names
     from visavis.runtime.session import EngineOptions
     from visavis.types import FMR, Crops, Decision, Faces, Picture, Pictures, Templates
@@ -37,7 +37,7 @@ _HOME = {
     "UsageError": "visavis.errors",
     "VisavisError": "visavis.errors",
     "read": "visavis.io",
-    "Pipeline": "visavis.recognition.pipeline",
+    "Pipeline": "visavis.pipeline.pipeline",
     "create": "visavis.registry",
     "describe": "visavis.registry",
     "names": "visavis.registry",

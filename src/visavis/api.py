@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.recognition.pipeline import Pipeline
+from visavis.pipeline.pipeline import Pipeline
 from visavis.runtime.session import EngineOptions
 from visavis.selection import Select
 from visavis.types import FMR, Analysis, Crops, Decision, Faces, Picture, Pictures, Templates, require_comparable

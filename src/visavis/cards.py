@@ -112,6 +112,7 @@ class WeightCard:
         dimension: Length of an embedding; 0 for detectors.
         decoder: How a detector's outputs are read: ``yunet``, ``scrfd``, ``retinaface``.
         rewrites: Names of the graph rewrites that make it run, and run fast, in order.
+        int8: Where the activation ranges for int8 ship, ``package:file.npz``; empty when int8 is not offered.
         calibration: Name of the shipped calibration; empty when there is none.
         paper: Publication.
         notes: What a reader must know.
@@ -130,6 +131,7 @@ class WeightCard:
     dimension: int = 0
     decoder: str = ""
     rewrites: tuple[str, ...] = ()
+    int8: str = ""
     calibration: str = ""
     paper: str = ""
     notes: tuple[str, ...] = field(default=())
@@ -156,6 +158,7 @@ class WeightCard:
             sources=(LocalFile(str(path)),),
             sha256="",
             alternatives=(),
+            int8="",
             calibration="",
         )
 

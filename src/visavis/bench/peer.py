@@ -26,8 +26,8 @@ from typing import Any
 from visavis.bench.environment import DLIB, OPENCV, child_environment, tail
 from visavis.detection.working_size import WorkingSize
 from visavis.errors import ModelError, UsageError
+from visavis.io.atomic import write_atomically
 from visavis.io.tar import FILE, TarIndex
-from visavis.runtime import cache
 from visavis.runtime.session import cores
 
 _CLOSING_SECONDS = 10.0
@@ -270,9 +270,10 @@ def plain_onnx(folder: Path) -> tuple[Path, Path]:
     from visavis.runtime.weights import read_weights
 
     yunet, sface = Path(folder) / "yunet.onnx", Path(folder) / "sface.onnx"
+    Path(folder).mkdir(parents=True, exist_ok=True)
     for card, path in ((YUNET, yunet), (SFACE, sface)):
         data, _ = read_weights(card)
-        cache.write_atomically(path, rewrite(data, ("dequantise",), name=card.name))
+        write_atomically(path, rewrite(data, ("dequantise",), name=card.name))
     return yunet, sface
 
 

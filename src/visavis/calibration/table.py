@@ -23,7 +23,7 @@ class Point:
     """One operating point that was measured.
 
     Attributes:
-        fmr: Realised false match rate of the fit.
+        fmr: The false match rate that the threshold keeps to; the realised one is ``events`` over all pairs.
         threshold: Least similarity that is accepted.
         events: Impostor pairs at or above the threshold.
         fnmr: False non-match rate of the genuine pairs at the threshold; None when there were none.
@@ -74,8 +74,8 @@ class Calibration:
         highest, lowest = self.points[0].fmr, self.points[-1].fmr
         if not lowest <= at.rate <= highest:
             raise ModelError(
-                f"the calibration {self.name} reaches from fmr={highest:.2g} to fmr={lowest:.2g} ({LEAST_EVENTS} or more "
-                f"of its {self.provenance.get('nonmated_pairs', '?')} impostor pairs above the threshold); {at} is "
+                f"the calibration {self.name} reaches from fmr={highest:.2g} to fmr={lowest:.2g} ({LEAST_EVENTS} or "
+                f"more of its {self.provenance.get('nonmated_pairs', '?')} impostor pairs above the threshold); {at} is "
                 "outside. Ask for a rate between, or fit a calibration on more people",
                 reason="calibration.range",
             )

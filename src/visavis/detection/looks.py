@@ -29,16 +29,18 @@ def _multiple(side: int, of: int) -> int:
     return max(of, -(-side // of) * of)
 
 
-def whole(pixels: NDArray[np.uint8], *, longest: int, multiple: int) -> Look:
+def whole(pixels: NDArray[np.uint8], *, longest: int, multiple: int, enlarge: bool = False) -> Look:
     """The whole picture, shrunk to fit, at the top left of a black canvas.
 
     Args:
         pixels: uint8 RGB ``(H, W, 3)``.
-        longest: Longest side in pixels; a smaller picture is not enlarged.
+        longest: Longest side in pixels; a smaller picture is enlarged only when asked for.
         multiple: Sides of the canvas are multiples of this.
+        enlarge: Enlarge a smaller picture too.
     """
     height, width = pixels.shape[:2]
-    scale = min(1.0, longest / max(height, width))
+    scale = longest / max(height, width)
+    scale = scale if enlarge else min(1.0, scale)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     small = resize(pixels, new_width, new_height)
     if new_width % multiple or new_height % multiple:

@@ -13,7 +13,7 @@ from visavis.detection.decoders import DECODERS
 from visavis.detection.looks import Look, around, whole
 from visavis.detection.working_size import WorkingSize
 from visavis.errors import UsageError
-from visavis.geometry import iou
+from visavis.geometry import iou, non_maximum_suppression
 from visavis.runtime.pixels import INPUT
 from visavis.runtime.session import EngineOptions, Session, open_session
 from visavis.runtime.weights import prepared_weights
@@ -91,6 +91,7 @@ class OnnxDetector:
             Rows grouped by picture, in order. A picture that could not be read keeps its reason, one without a
             face is a failed row ``no-face``.
         """
+
         def find(row: int) -> Faces:
             picture = pictures.items[row]
             if picture is None:
@@ -116,6 +117,8 @@ class OnnxDetector:
         found = found[chosen(found.boxes, which, width=width, height=height)]
         if self.working_size.face:
             found = self._second(picture.pixels, found)
+            # Two finds of the first looks may turn out to be one face.
+            found = found[non_maximum_suppression(found.boxes, found.score, overlap=_OVERLAP)]
         found = found.moved(*_to_stored(picture.scale))
         return Faces(found.boxes, found.score, found.points, np.full(len(found), index), Status.good(len(found)))
 
@@ -137,9 +140,19 @@ class OnnxDetector:
         return [whole(pixels, longest=size, multiple=contract.multiple) for size in sizes]
 
     def _first(self, pixels: NDArray[np.uint8]) -> Candidates:
-        parts = [
-            self._candidates(look.pixels[None])[0].moved(look.scale, look.offset) for look in self._looks(pixels)
-        ]
+        found = self._seen(self._looks(pixels))
+        if len(found) or self.card.contract.size is not None:
+            return found
+        multiple, longest = self.card.contract.multiple, max(pixels.shape[:2])
+        for size in self.working_size.again:
+            if size > longest:
+                found = self._seen([whole(pixels, longest=size, multiple=multiple, enlarge=True)])
+                if len(found):
+                    break
+        return found
+
+    def _seen(self, looks: list[Look]) -> Candidates:
+        parts = [self._candidates(look.pixels[None])[0].moved(look.scale, look.offset) for look in looks]
         together = parts[0] if len(parts) == 1 else Candidates.concat(parts)
         return self._vote(together, confidence=self.confidence)
 

@@ -18,6 +18,9 @@ class WorkingSize:
     2. Every face found is cut out at ``face`` pixels (square root of its box area) in the middle of
        ``canvas`` pixels, enlarged or shrunk, and its box and landmarks are read again there. A face that
        this look does not see keeps what it had.
+    3. A picture in which step 1 found nobody is looked at whole once more, enlarged to each size of
+       ``again`` that it is smaller than, until a face is found: YuNet misses faces in extreme pose or of few
+       pixels that it finds when they are larger.
 
     The values were chosen on CelebA people of role ``develop``, wild photos and Helen landmarks; see
     docs/results/detector-rule.md.
@@ -26,17 +29,21 @@ class WorkingSize:
         looks: Longest sides in pixels, rising.
         face: Size of the face in the second step in pixels; 0 leaves the step out.
         canvas: Side of the square of the second step in pixels.
+        again: Longest sides for pictures in which nobody was found, rising; empty leaves the step out.
     """
 
     looks: tuple[int, ...] = (192, 640, 1920)
     face: int = 192
     canvas: int = 288
+    again: tuple[int, ...] = (320, 640)
 
     def __post_init__(self) -> None:
         if not self.looks or list(self.looks) != sorted(set(self.looks)) or self.looks[0] < 32:
             raise UsageError(f"looks are rising sizes of 32 pixels or more; got {self.looks}")
         if self.face and not 0 < self.face <= self.canvas:
             raise UsageError(f"face must fit in the canvas; got {self.face} and {self.canvas}")
+        if list(self.again) != sorted(set(self.again)) or min(self.again, default=32) < 32:
+            raise UsageError(f"the sizes of a further look are rising, 32 pixels or more; got {self.again}")
 
     def sizes(self, longest: int) -> list[int]:
         """The longest sides at which a picture of this longest side is looked at."""
@@ -49,4 +56,5 @@ class WorkingSize:
     @property
     def tag(self) -> str:
         """The rule as text, part of a template's space."""
-        return f"{'+'.join(str(look) for look in self.looks)}-{self.face}-{self.canvas}"
+        again = "+".join(str(size) for size in self.again) or "0"
+        return f"{'+'.join(str(look) for look in self.looks)}-{self.face}-{self.canvas}-{again}"

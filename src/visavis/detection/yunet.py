@@ -25,9 +25,7 @@ def _cells(height: int, width: int) -> tuple[NDArray[np.float32], NDArray[np.flo
     return np.concatenate(grids), np.concatenate(strides)
 
 
-def decode_yunet(
-    outputs: Sequence[NDArray[np.float32]], *, height: int, width: int, floor: float
-) -> list[Candidates]:
+def decode_yunet(outputs: Sequence[NDArray[np.float32]], *, height: int, width: int, floor: float) -> list[Candidates]:
     """Candidates of each picture of a batch.
 
     ``score = sqrt(cls * obj)``, ``centre = (cell + d) * stride``, ``size = exp(d) * stride``,

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
-import secrets
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from visavis.errors import UsageError
+from visavis.io.atomic import write_output
 from visavis.types.pictures import Picture
 
 _FORMATS = {
@@ -66,13 +65,4 @@ def write(path: str | Path, pixels: NDArray[np.uint8] | Picture, *, quality: int
         UsageError: The picture cannot be encoded so, or the path cannot be written.
     """
     target = Path(path)
-    data = to_bytes(pixels, suffix=target.suffix, quality=quality)
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
-    try:
-        with draft.open("xb") as stream:
-            stream.write(data)
-        os.replace(draft, target)  # noqa: PTH105 - the point of this function, by its name
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise UsageError(f"{target} cannot be written ({error.strerror}); check that the folder exists") from error
-    return target
+    return write_output(target, to_bytes(pixels, suffix=target.suffix, quality=quality))

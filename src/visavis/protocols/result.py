@@ -24,9 +24,9 @@ from visavis.metrics.weighted import (
     fnmr_statistic,
     tar_at_far_statistic,
 )
-from visavis.protocols.folds import ProtocolFolds, protocol_folds
+from visavis.protocols.folds import ProtocolFolds, pair_people, protocol_folds
 from visavis.protocols.ledger import UNLISTED
-from visavis.protocols.pair_list import PairList
+from visavis.protocols.pairs import PairList
 
 LEVEL = 0.95
 """Nominal coverage of every interval of a result."""
@@ -178,6 +178,7 @@ def verification_result(
     if np.shape(similarities) != (len(pairs),):
         raise UsageError(f"one similarity a pair is needed ({len(pairs)}); got shape {np.shape(similarities)}")
     folds = protocol_folds(pairs, seed=seed)
+    person1, person2 = pair_people(pairs)
     ranking = Ranking.of(similarities, pairs.same)
     scores, same = ranking.scores, pairs.same
     curve = ranking.roc()
@@ -185,7 +186,7 @@ def verification_result(
 
     def interval(statistic: Statistic) -> tuple[float, float] | None:
         rng = np.random.default_rng(seed)
-        found = person_bootstrap(pairs.person1, pairs.person2, statistic, resamples=resamples, rng=rng, level=LEVEL)
+        found = person_bootstrap(person1, person2, statistic, resamples=resamples, rng=rng, level=LEVEL)
         return _ends(found)
 
     acquisition = fta(sum(failed_images.values()), images, level=LEVEL)
@@ -335,7 +336,8 @@ def _own_notes(
         )
     if roles.get(UNLISTED):
         notes.append(
-            f"{roles[UNLISTED]} of the people are not in the ledger: nothing rules out that the model was trained on them."
+            f"{roles[UNLISTED]} of the people are not in the ledger: nothing rules out that the model was trained on "
+            "them."
         )
     seen = sum(roles.get(role, 0) for role in ("train", "develop", *(("calibrate",) if shipped else ())))
     if seen:

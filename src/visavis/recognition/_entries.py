@@ -1,4 +1,4 @@
-"""Registry table of recognisers and pipelines."""
+"""Registry table of recognisers."""
 
 ENTRIES = {
     "embedder/sface.2021dec": (
@@ -6,9 +6,14 @@ ENTRIES = {
         "",
         "SFace, 128-D, the default: 0.57 GMAC, Apache-2.0",
     ),
-    "pipeline/default": (
-        "visavis.recognition.pipeline:Pipeline",
+    "embedder/sface-fp32.2021dec": (
+        "visavis.recognition.zoo_card:SFACE_FP32",
         "",
-        "YuNet at the written working size, five-point alignment, SFace",
+        "the same before int8 storage, 39 MB from OpenCV Zoo or VISAVIS_MODELS, Apache-2.0",
+    ),
+    "embedder/dlib.resnet-v1": (
+        "visavis.recognition.dlib_card:DLIB",
+        "dlib",
+        "dlib's ResNet, 128-D, as in face_recognition: a second opinion, CC0",
     ),
 }

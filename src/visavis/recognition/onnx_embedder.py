@@ -7,15 +7,16 @@ from numpy.typing import NDArray
 
 from visavis._version import __version__
 from visavis.cards import WeightCard
-from visavis.errors import ModelError, UsageError
+from visavis.errors import ModelError
+from visavis.recognition.template_rows import check_crops, template_rows
 from visavis.runtime.pixels import INPUT
 from visavis.runtime.session import EngineOptions, open_session
 from visavis.runtime.weights import prepared_weights
 from visavis.runtime.workers import ordered_map
-from visavis.types import Crops, Failure, Provenance, Status, Templates, TemplateSpace
+from visavis.types import Crops, Provenance, Templates, TemplateSpace
 
-_BATCH = 8
-_BAD_EMBEDDING = Failure("embedding", "the network gave no finite embedding for this face")
+_BATCH = 4
+"""Crops a run: as fast as eight or sixteen here, and their activations stay in the cache of one core."""
 
 
 class OnnxEmbedder:
@@ -35,7 +36,7 @@ class OnnxEmbedder:
         self, card: WeightCard, *, engine: EngineOptions | None = None, flip: bool = False, policy: str | None = None
     ) -> None:
         options = engine or EngineOptions.default()
-        data, self.card = prepared_weights(card, policy=policy)
+        data, self.card = prepared_weights(card, policy=policy, int8=options.precision == "int8")
         self.session = open_session(data, options, name=card.name)
         self.flip = flip
         self._workers = options.workers
@@ -66,17 +67,12 @@ class OnnxEmbedder:
         Raises:
             UsageError: The crops follow another template than the network expects.
         """
-        contract = self.card.contract
-        if crops.template != contract.template or (len(crops) and crops.pixels.shape[1:3] != contract.size):
-            raise UsageError(
-                f"{self.card.name} takes {contract.template} crops of {contract.size}; got {crops.template} of "
-                f"{crops.pixels.shape[1:3]}"
-            )
+        check_crops(crops, self.card)
         good = np.flatnonzero(crops.ok)
         raw = np.full((len(crops), self.card.dimension), np.nan, np.float32)
         if good.size:
             raw[good] = self.raw(crops.pixels[good])
-        return self._templates(raw, crops.status, crops.detector)
+        return template_rows(raw, crops.status, self.space(crops.detector), self.made_by)
 
     def raw(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw embeddings ``(N, D)`` of uint8 RGB crops ``(N, H, W, 3)``, on all workers."""
@@ -91,15 +87,3 @@ class OnnxEmbedder:
             mirrored = np.ascontiguousarray(pixels[:, :, ::-1])
             values = (values + self.session.run({INPUT: mirrored})[0]) / 2
         return values.reshape(len(pixels), -1)
-
-    def _templates(self, raw: NDArray[np.float32], status: Status, detector: str) -> Templates:
-        norms = np.sqrt((raw.astype(np.float64) ** 2).sum(axis=1))
-        failures = [
-            failure or (None if np.isfinite(norm) and norm > 0 else _BAD_EMBEDDING)
-            for failure, norm in zip(status, norms, strict=True)
-        ]
-        final = Status(tuple(failures))
-        norms[~final.ok] = np.nan
-        return Templates(
-            raw / norms[:, None], norms, final, np.full(len(raw), np.nan), self.space(detector), self.made_by
-        )

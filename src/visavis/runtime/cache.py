@@ -5,12 +5,13 @@ from __future__ import annotations
 import hashlib
 import logging
 import os
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
 from filelock import FileLock, Timeout
+
+from visavis.io.atomic import write_atomically
 
 _log = logging.getLogger("visavis")
 _LOCK_SECONDS = 300.0
@@ -25,25 +26,6 @@ def cache_folder() -> Path:
     """``VISAVIS_CACHE``, or the platform's cache folder for visavis."""
     chosen = os.environ.get("VISAVIS_CACHE")
     return Path(chosen).expanduser() if chosen else Path(platformdirs.user_cache_dir("visavis", appauthor=False))
-
-
-def write_atomically(path: Path, data: bytes) -> None:
-    """Write a file so that a reader sees all of it or none.
-
-    Raises:
-        OSError: No room or no permission; nothing is left behind.
-    """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        Path(temporary).replace(path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _read_checked(path: Path) -> bytes | None:

@@ -63,9 +63,9 @@ def fetch_url(source: UrlFile, *, sha256: str) -> Path:
 
 def _resume(url: str, part: Path) -> None:
     have = part.stat().st_size if part.exists() else 0
-    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})  # noqa: S310
+    request = urllib.request.Request(url, headers={"Range": f"bytes={have}-"} if have else {})
     try:
-        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:  # noqa: S310
+        with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as answer:
             resumed = have > 0 and answer.status == 206
             with part.open("ab" if resumed else "wb") as file:
                 while chunk := answer.read(_CHUNK):

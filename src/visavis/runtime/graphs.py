@@ -44,7 +44,7 @@ def parse(data: bytes, *, name: str) -> onnx.ModelProto:
 
 
 class Graph:
-    """Nodes and weights of a model, edited in place and written back as a new model.
+    """Nodes and weights of a model, edited here and written back as a new model; the model itself stays as it is.
 
     Attributes:
         nodes: The nodes in topological order.
@@ -55,7 +55,7 @@ class Graph:
         from onnx import numpy_helper
 
         self._source = model
-        self.nodes: list[onnx.NodeProto] = list(model.graph.node)
+        self.nodes: list[onnx.NodeProto] = [_copy_node(node) for node in model.graph.node]
         self.weights: dict[str, NDArray[Any]] = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
@@ -95,6 +95,14 @@ class Graph:
         )
         graph.input.extend(inputs)
         return model
+
+
+def _copy_node(node: onnx.NodeProto) -> onnx.NodeProto:
+    import onnx
+
+    twin = onnx.NodeProto()
+    twin.CopyFrom(node)
+    return twin
 
 
 def _copy(value: onnx.ValueInfoProto) -> onnx.ValueInfoProto:

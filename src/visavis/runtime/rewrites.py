@@ -15,6 +15,7 @@ from visavis.errors import ModelError
 from visavis.runtime import graphs
 from visavis.runtime.dequantise import dequantise
 from visavis.runtime.pixels import take_pixels
+from visavis.runtime.quantise import Ranges, fold_last_norm, quantise
 
 if TYPE_CHECKING:
     import onnx
@@ -179,10 +180,18 @@ REWRITES: dict[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
     "free-sides": free_sides,
     "fold-batch-norm": fold_batch_norm,
     "split-prelu": split_prelu,
+    "fold-last-norm": fold_last_norm,
 }
 
 
-def rewrite(data: bytes, names: tuple[str, ...], *, name: str, contract: InputContract | None = None) -> bytes:
+def rewrite(
+    data: bytes,
+    names: tuple[str, ...],
+    *,
+    name: str,
+    contract: InputContract | None = None,
+    ranges: Ranges | None = None,
+) -> bytes:
     """Apply the named rewrites in order, then put the input contract into the graph.
 
     Args:
@@ -190,6 +199,7 @@ def rewrite(data: bytes, names: tuple[str, ...], *, name: str, contract: InputCo
         names: Keys of `REWRITES`.
         name: What to call the model in errors.
         contract: What the network's input expects; None leaves the input as it is.
+        ranges: Activation ranges to quantise to int8 by; None leaves the network as it is.
 
     Returns:
         The rewritten model, checked, as bytes.
@@ -204,6 +214,8 @@ def rewrite(data: bytes, names: tuple[str, ...], *, name: str, contract: InputCo
         if step not in REWRITES:
             raise ModelError(f"{name}: no graph rewrite {step!r}; known: {', '.join(REWRITES)}")
         model = REWRITES[step](model)
+    if ranges is not None:
+        model = quantise(model, ranges)
     if contract is not None:
         model = take_pixels(model, contract, name=name)
     try:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from visavis.errors import ModelError, UsageError
 
 Engine = Literal["onnxruntime", "openvino"]
-Precision = Literal["auto", "fp32", "bf16"]
+Precision = Literal["auto", "fp32", "bf16", "int8"]
 Device = Literal["cpu", "cuda"]
 
 ENGINES: tuple[Engine, ...] = ("onnxruntime", "openvino")
@@ -63,7 +63,8 @@ class EngineOptions:
 
     Attributes:
         engine: ``onnxruntime`` (default: everywhere, bitwise the same for any batching) or ``openvino``.
-        precision: ``auto`` is fp32 on ONNX Runtime, and on OpenVINO bf16 where the processor has it.
+        precision: ``auto`` is fp32 on ONNX Runtime, and on OpenVINO bf16 where the processor has it. ``int8`` is
+            for networks whose card offers it, on OpenVINO.
         device: ``cuda`` needs onnxruntime-gpu; there is no silent return to the CPU.
         threads: Threads that work side by side, one network run each; all cores when None.
     """
@@ -75,12 +76,12 @@ class EngineOptions:
 
     def __post_init__(self) -> None:
         _one_of("engine", self.engine, ENGINES)
-        _one_of("precision", self.precision, ("auto", "fp32", "bf16"))
+        _one_of("precision", self.precision, ("auto", "fp32", "bf16", "int8"))
         _one_of("device", self.device, ("cpu", "cuda"))
         if self.threads is not None and self.threads < 1:
             raise UsageError(f"threads must be at least 1; got {self.threads}")
-        if self.engine == "onnxruntime" and self.precision == "bf16":
-            raise UsageError("ONNX Runtime computes in fp32 here; bf16 needs engine='openvino'")
+        if self.engine == "onnxruntime" and self.precision in ("bf16", "int8"):
+            raise UsageError(f"ONNX Runtime computes in fp32 here; {self.precision} needs engine='openvino'")
         if self.engine == "openvino" and self.device == "cuda":
             raise UsageError("OpenVINO runs on the CPU; CUDA needs engine='onnxruntime'")
 

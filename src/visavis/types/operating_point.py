@@ -20,7 +20,9 @@ class FMR:
 
     def __post_init__(self) -> None:
         if isinstance(self.rate, bool) or not isinstance(self.rate, int | float) or not math.isfinite(self.rate):
-            raise UsageError(f"a false match rate is a number between 0 and 1, for example FMR(1e-3); got {self.rate!r}")
+            raise UsageError(
+                f"a false match rate is a number between 0 and 1, for example FMR(1e-3); got {self.rate!r}"
+            )
         if not 0 < self.rate < 1:
             raise UsageError(f"a false match rate lies between 0 and 1, both excluded; got {self.rate!r}")
 

@@ -28,7 +28,7 @@ def test_an_interrupted_write_keeps_the_old_file(tmp_path, monkeypatch):
     def fail(*_: object) -> None:
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("visavis.io.encode.os.replace", fail)
+    monkeypatch.setattr("visavis.io.atomic.Path.replace", fail)
     with pytest.raises(UsageError, match="No space left"):
         write(path, PIXELS[::-1])
     assert path.read_bytes() == before

@@ -13,13 +13,16 @@ h2 { font-size: 1.1rem; margin: 2.25rem 0 .6rem; }
 p { margin: .4rem 0; max-width: 46rem; }
 .soft, figcaption, small { color: var(--soft); }
 small { font-size: .85rem; }
-.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: .75rem; margin: 1.25rem 0 .5rem; }
+.tiles { display: grid; grid-template-columns: repeat(auto-fit, minmax(11.5rem, 1fr)); gap: .75rem;
+  margin: 1.25rem 0 .5rem; }
 .tile { background: var(--card); border: 1px solid var(--line); border-radius: .5rem; padding: .75rem .9rem; }
 .tile b { display: block; font-size: 1.5rem; line-height: 1.3; font-variant-numeric: tabular-nums; }
 .tile span { display: block; font-size: .85rem; color: var(--soft); }
-.notes { border-left: 4px solid #d55e00; background: var(--card); margin: 1rem 0; padding: .5rem 1rem; border-radius: 0 .5rem .5rem 0; }
+.notes { border-left: 4px solid #d55e00; background: var(--card); margin: 1rem 0; padding: .5rem 1rem;
+  border-radius: 0 .5rem .5rem 0; }
 .wide { overflow-x: auto; }
-table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .93rem; overflow-wrap: break-word; }
+table { border-collapse: collapse; width: 100%; font-variant-numeric: tabular-nums; font-size: .93rem;
+  overflow-wrap: break-word; }
 th, td { text-align: left; vertical-align: top; padding: .4rem .75rem .4rem 0; border-bottom: 1px solid var(--line); }
 th { font-weight: 600; }
 thead th { color: var(--soft); font-weight: 500; }

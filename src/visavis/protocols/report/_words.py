@@ -9,7 +9,7 @@ from typing import Any
 
 def text(value: Any) -> str:
     """Any value, escaped for HTML; a dash for None."""
-    return "–" if value is None else escape(str(value))
+    return "-" if value is None else escape(str(value))
 
 
 def percent(rate: float | None) -> str:
@@ -48,4 +48,5 @@ def table(head: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     body = "".join(
         f'<tr><th scope="row">{first}</th>{"".join(f"<td>{cell}</td>" for cell in rest)}</tr>' for first, *rest in rows
     )
-    return f'<div class="wide"><table>{f"<thead><tr>{top}</tr></thead>" if head else ""}<tbody>{body}</tbody></table></div>'
+    heading = f"<thead><tr>{top}</tr></thead>" if head else ""
+    return f'<div class="wide"><table>{heading}<tbody>{body}</tbody></table></div>'

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import os
 import re
-import secrets
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from visavis.errors import UsageError
+from visavis.io.atomic import write_output
 from visavis.protocols.report._style import STYLE
 from visavis.protocols.report._words import between, count, few, number, percent, table, text
 from visavis.protocols.report.plots import det_svg, histogram_svg, roc_svg
@@ -57,17 +56,7 @@ def write_report(path: str | Path, result: Mapping[str, Any]) -> Path:
         UsageError: Not a verification result, or the path cannot be written.
         DependencyError: Matplotlib is not installed.
     """
-    target = Path(path)
-    page = report_html(result).encode()
-    draft = target.with_name(f".{target.name}.{secrets.token_hex(6)}.part")
-    try:
-        with draft.open("xb") as stream:
-            stream.write(page)
-        os.replace(draft, target)  # noqa: PTH105 - the point of this function, by its name
-    except OSError as error:
-        draft.unlink(missing_ok=True)
-        raise UsageError(f"{target} cannot be written ({error.strerror}); check that the folder exists") from error
-    return target
+    return write_output(path, report_html(result).encode())
 
 
 def _head(result: Mapping[str, Any]) -> str:
@@ -117,7 +106,7 @@ def _notes(result: Mapping[str, Any]) -> str:
 def _thresholds(result: Mapping[str, Any]) -> str:
     shipped = result["shipped"]
     if shipped is None:
-        row = ["Shipped", "none: this model has no calibration, so it cannot decide", "–", "–", "–"]
+        row = ["Shipped", "none: this model has no calibration, so it cannot decide", "-", "-", "-"]
     else:
         row = [
             f"Shipped<br><small>{text(shipped['label'])}</small>",

@@ -6,11 +6,16 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import Any, Protocol
 
+import numpy as np
+
 from visavis import registry
 from visavis.calibration.table import Calibration, shipped
 from visavis.errors import ModelError, NoFaceError, UnreadableError, UsageError
 from visavis.geometry import TEMPLATES
 from visavis.io import read_batch
+from visavis.io._unreadable import printable
+from visavis.pipeline.models import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, create_detector, create_embedder, is_pack
+from visavis.pipeline.side import Side
 from visavis.recognition.pooling import pool
 from visavis.runtime.session import EngineOptions
 from visavis.runtime.workers import ordered_map
@@ -21,6 +26,7 @@ from visavis.types import (
     Crops,
     Decision,
     Faces,
+    Failure,
     Pictures,
     Provenance,
     Templates,
@@ -52,10 +58,12 @@ class Pipeline:
     """The inference road up to templates; safe to share between threads.
 
     Args:
-        detector: Registry name, short name, or a detector object.
-        model: Registry name, short name, path or card of the embedder, or an embedder object.
+        detector: Registry name, short name, path or card, or a detector object; None for the default, or for
+            the one of the pack when ``model`` is an InsightFace pack folder.
+        model: Registry name, short name, path, pack folder or card of the embedder, or an embedder object.
         engine: Engine, precision, threads of the embedder; the defaults of the environment when None.
         flip: Average each embedding with that of the mirrored crop.
+        minimum_size: Faces whose longer box side is smaller are left out; pixels of the picture.
         policy: Licence policy, ``research`` or ``commercial``.
 
     Raises:
@@ -65,22 +73,23 @@ class Pipeline:
     def __init__(
         self,
         *,
-        detector: Any = "detector/yunet.2023mar",
-        model: Any = "embedder/sface.2021dec",
+        detector: Any = None,
+        model: Any = DEFAULT_EMBEDDER,
         engine: EngineOptions | None = None,
         flip: bool = False,
+        minimum_size: float = 0.0,
         policy: str | None = None,
     ) -> None:
-        from visavis.recognition.models import create_detector, create_embedder
-
         self.engine = engine or EngineOptions.default()
-        self.detector: Detector = create_detector(detector, engine=self.engine, policy=policy)
+        if detector is None:
+            detector = model if is_pack(model) else DEFAULT_DETECTOR
+        self.detector: Detector = create_detector(
+            detector, engine=self.engine, policy=policy, minimum_size=minimum_size
+        )
         self.embedder: PipelineEmbedder = create_embedder(model, engine=self.engine, flip=flip, policy=policy)
         tag = str(getattr(self.detector, "tag", type(self.detector).__name__))
         self.space = self.embedder.space(tag)
-        self.aligner: Aligner = registry.create(
-            "aligner/five-point", template=TEMPLATES[self.space.crop], detector=tag
-        )
+        self.aligner: Aligner = registry.create("aligner/five-point", template=TEMPLATES[self.space.crop], detector=tag)
 
     @property
     def made_by(self) -> Provenance:
@@ -158,26 +167,51 @@ class Pipeline:
             InputError: A picture that cannot be read or shows no face.
             ModelError: No calibration for this pipeline, or none that reaches this rate.
         """
-        return self.compare(self.side(left), self.side(right), at=at)
+        one, two = self.side(left), self.side(right)
+        return self.compare(one.template, two.template, at=at, warnings=(*one.warnings, *two.warnings))
 
-    def side(self, sources: Sequence[Any]) -> Templates:
-        """One pooled template of the pictures of one person.
+    def side(self, sources: Sequence[Any]) -> Side:
+        """The pictures of one person with one pooled template; the most central large face of each counts.
 
         Raises:
             UnreadableError: A picture cannot be read.
             NoFaceError: A picture without a face.
             UsageError: No pictures.
         """
-        analysis = self.embed(sources)
-        for source, failure in zip(analysis.sources, analysis.templates.status, strict=True):
+        pictures, everyone = self.detect(sources)
+        counts = np.bincount(everyone.picture, minlength=len(pictures))
+        parts = []
+        for row in range(len(pictures)):
+            of_this = everyone[everyone.picture == row]
+            failure = of_this.status.failures[0]
             if failure is not None:
-                kind = UnreadableError if failure.reason.startswith("unreadable") else NoFaceError
-                text = failure.message if source and source in failure.message else f"{source}: {failure.message}"
-                raise kind(text, reason=failure.reason)
-        return pool(analysis.templates)
+                raise _refusal(pictures.sources[row], failure)
+            if len(of_this) > 1:
+                # The choice is made on the first look's boxes, as in `embed`, so that both take the same face.
+                alone = self.detector.detect(pictures[row], which="central")
+                of_this = Faces(alone.boxes, alone.score, alone.points, [row], alone.status)
+            parts.append(of_this)
+        faces = Faces.concat(parts)
+        templates = self.embedder.embed(self.aligner.align(pictures, faces))
+        for row, failure in enumerate(templates.status):
+            if failure is not None:
+                raise _refusal(pictures.sources[row], failure)
+        warnings = [
+            f"{pictures.sources[row]} shows {counts[row]} faces; the most central large one was compared"
+            for row in np.flatnonzero(counts > 1)
+        ]
+        return Side(pictures.sources, faces, pool(templates), tuple(warnings))
 
-    def compare(self, left: Templates, right: Templates, *, at: FMR) -> Decision:
+    def compare(
+        self, left: Templates, right: Templates, *, at: FMR, warnings: Sequence[str] = ()
+    ) -> Decision:
         """A decision on two templates of this pipeline's space.
+
+        Args:
+            left: One row.
+            right: One row.
+            at: The operating point.
+            warnings: What else the reader must know; it comes after the caution of the calibration.
 
         Raises:
             SpaceError: The templates are of different spaces, or of another space than the calibration.
@@ -193,9 +227,9 @@ class Pipeline:
         calibration = self.calibration()
         threshold = calibration.threshold(at)
         similarity = float(left.vectors[0].astype(np.float64) @ right.vectors[0].astype(np.float64))
-        warnings = [calibration.caution]
+        notes = [calibration.caution, *warnings]
         if left.space.pooling != "none" or right.space.pooling != "none":
-            warnings.append(
+            notes.append(
                 "the threshold was fitted on single pictures; for several pictures a side the false match rate was not "
                 "measured"
             )
@@ -208,8 +242,15 @@ class Pipeline:
             calibration=calibration.name,
             space=self.space.fingerprint,
             made_by=self.made_by,
-            warnings=tuple(warnings),
+            warnings=tuple(notes),
         )
+
+
+def _refusal(source: str, failure: Failure) -> UnreadableError | NoFaceError:
+    """The error for a picture that a comparison cannot do without."""
+    kind = UnreadableError if failure.reason.startswith("unreadable") else NoFaceError
+    named = bool(source) and printable(source) in failure.message
+    return kind(failure.message if named else f"{printable(source)}: {failure.message}", reason=failure.reason)
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -1,0 +1,107 @@
+"""The command line: errors become one line and an exit code, never a traceback."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import Sequence
+
+import typer
+
+from visavis._version import __version__
+from visavis.cli import align, bench, demo, detect, doctor, embed, evaluate, models, verify
+from visavis.cli.output import print_json
+from visavis.cli.verify import SEPARATOR
+from visavis.errors import InternalError, UsageError, VisavisError
+
+# typer carries click under a name that changed between its versions; this is its base of all wrong calls.
+_WrongCall: type[Exception] = typer.BadParameter.__mro__[2]
+_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="visavis",
+    help="Face to face: from a picture to an answer one can check.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+app.command("verify")(verify.verify)
+app.command("detect")(detect.detect)
+app.command("align")(align.align)
+app.command("embed")(embed.embed)
+app.add_typer(evaluate.app, name="evaluate")
+app.command("models")(models.models)
+app.command("doctor")(doctor.doctor)
+app.command("demo")(demo.demo)
+app.add_typer(bench.app, name="bench")
+
+
+def _print_version(value: bool) -> None:
+    if value:
+        typer.echo(f"visavis {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _root(
+    version: bool = typer.Option(False, "--version", callback=_print_version, is_eager=True, help="Print the version."),
+) -> None:
+    """Face to face: from a picture to an answer one can check."""
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and exit.
+
+    Exit codes: 0 answered, 2 wrong call, 3 an input cannot be used, 4 a model or calibration is missing or
+    refused, 5 a defect of visavis, 130 interrupted. With ``--json``, stdout is exactly one JSON document, also
+    when the answer is an error.
+
+    Args:
+        arguments: The words after ``visavis``; those of the process when None.
+    """
+    words = list(sys.argv[1:] if arguments is None else arguments)
+    if words[:1] == ["verify"]:
+        words = [SEPARATOR if word == "--" else word for word in words]
+    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+    sys.exit(_run(words))
+
+
+def _run(words: list[str]) -> int:
+    try:
+        code = app(args=words, prog_name="visavis", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0
+    except typer.Exit as stop:
+        return stop.exit_code
+    except _WrongCall as error:
+        return _fail(UsageError(_one_line(error)), words, hint=True)
+    except VisavisError as error:
+        return _fail(error, words)
+    except (KeyboardInterrupt, typer.Abort):
+        typer.echo("interrupted; nothing was left half-written", err=True)
+        return _INTERRUPTED
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 0
+    except Exception as error:  # noqa: BLE001 - the last line of defence: a defect is said in one line
+        if os.environ.get("VISAVIS_DEBUG"):
+            raise
+        text = f"a defect of visavis: {type(error).__name__}: {error}; set VISAVIS_DEBUG=1 for details and report it"
+        return _fail(InternalError(" ".join(text.split())), words)
+
+
+def _one_line(error: Exception) -> str:
+    message = error.format_message() if hasattr(error, "format_message") else str(error)
+    return " ".join(str(message).split())
+
+
+def _fail(error: VisavisError, words: list[str], *, hint: bool = False) -> int:
+    typer.echo(f"visavis: {error.message}", err=True)
+    if hint:
+        typer.echo("Try 'visavis --help'.", err=True)
+    if "--json" in words:
+        print_json({"error": {"reason": error.reason, "message": error.message, "exit_code": error.exit_code}})
+    return error.exit_code

@@ -1,0 +1,140 @@
+"""visavis evaluate: how good is it, on whom, and how sure is that?"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from visavis.cli import options
+from visavis.cli.output import console, print_json, progress
+from visavis.cli.tables import check_folder, check_suffix, write_table
+
+if TYPE_CHECKING:
+    from visavis.protocols.evaluate import PairScores
+    from visavis.protocols.pairs import PairList
+
+app = typer.Typer(no_args_is_help=True, help="Measure accuracy on labelled pictures.", rich_markup_mode=None)
+
+
+@app.callback()
+def _root() -> None:
+    """Measure accuracy on labelled pictures."""
+
+
+@app.command("pairs")
+def pairs(
+    pair_list: Annotated[Path, typer.Argument(metavar="LIST", help="LFW's pairs.txt, or CSV: image1,image2,same[,fold].")],
+    images: Annotated[Path, typer.Option("--images", help="Folder or tar archive of the pictures.")],
+    report: Annotated[Path | None, typer.Option("--report", help="Write an HTML report card with plots.")] = None,
+    scores: Annotated[Path | None, typer.Option("--scores", help="Write each pair's similarity: .csv, .parquet.")] = None,
+    set_name: Annotated[str | None, typer.Option("--set", help="The data set in the people ledger; else guessed.")] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of drawn folds and of resamples.")] = 0,
+    resamples: Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")] = 1000,
+    model: options.Model = options.DEFAULT_MODEL,
+    detector: options.Detector = None,
+    engine: options.Engine = None,
+    precision: options.Precision = None,
+    threads: options.Threads = None,
+    flip: options.Flip = False,
+    policy: options.Policy = None,
+    as_json: options.Json = False,
+) -> None:
+    """Verification figures on a list of pairs, with intervals over people.
+
+    Accuracy by folds, EER, AUC, TAR at FAR (an oracle threshold, read off these pairs) and, beside them, both
+    error rates at the threshold that users get. The most central large face of each picture counts; a picture
+    without one fails its pairs, and a failed pair is a rejection.
+
+    Example: visavis evaluate pairs pairs.txt --images lfw.tar --report lfw.html
+    """
+    from visavis.io import open_store
+    from visavis.protocols.evaluate import evaluate_pairs
+    from visavis.protocols.ledger import Ledger
+    from visavis.protocols.pairs import read_pairs
+
+    check_suffix(scores)
+    check_folder(report)
+    if report is not None:
+        from visavis._require import require
+
+        require("matplotlib.figure", extra="plots", why="a report with plots")
+    listed = read_pairs(pair_list)
+    store = open_store(images)
+    pipeline = options.build_pipeline(
+        model=model, detector=detector, engine=engine, precision=precision, threads=threads, flip=flip, policy=policy
+    )
+    with progress("embedding") as advance:
+        result, scored = evaluate_pairs(
+            pipeline,
+            listed,
+            store,
+            set_name=set_name or Ledger.load().guess_set(images),
+            seed=seed,
+            resamples=resamples,
+            progress=advance,
+        )
+    record = result.to_dict()
+    if scores is not None:
+        _write_scores(scores, listed, scored)
+    if report is not None:
+        from visavis.protocols.report.card import write_report
+
+        write_report(report, record)
+    if as_json:
+        print_json(record)
+    else:
+        _print(record)
+
+
+def _write_scores(path: Path, listed: PairList, scored: PairScores) -> None:
+    columns: dict[str, Any] = {
+        "image1": listed.image1,
+        "image2": listed.image2,
+        "same": listed.same.astype(int),
+        "similarity": scored.similarities,
+    }
+    if listed.fold is not None:
+        columns["fold"] = listed.fold
+    write_table(path, columns)
+
+
+def _print(record: dict[str, Any]) -> None:
+    from rich.table import Table
+
+    out = console()
+    made = record["made_by"]
+    out.print(f"{record['model']}  {made['engine']} {made['engine_version']} {made['precision']}")
+    out.print(f"{record['pairs']} pairs of {record['people']} people, {record['failed']} failed")
+    table = Table(box=None, pad_edge=False)
+    for name in ("figure", "value", "95 % over people"):
+        table.add_column(name)
+    table.add_row("accuracy over folds", _rate(record["accuracy"]), _interval(record["accuracy_interval"]))
+    table.add_row("  standard deviation", _rate(record["accuracy_std"]), "")
+    table.add_row("  without failures", _rate(record["accuracy_without_failures"]), "")
+    for far, value in record["tar_at_far"].items():
+        table.add_row(f"TAR at FAR {far} (oracle)", _rate(value), _interval(record["tar_at_far_intervals"][far]))
+    table.add_row("equal error rate", _rate(record["eer"]), _interval(record["eer_interval"]))
+    shipped = record["shipped"]
+    if shipped is not None:
+        for name in ("fmr", "fnmr"):
+            events = f"  ({shipped[f'{name}_events']} of {shipped[f'{name}_trials']})"
+            table.add_row(
+                f"{name} at the shipped {shipped['threshold']:.4f}",
+                _rate(shipped[name]) + events,
+                _interval(shipped[f"{name}_interval"]),
+            )
+    out.print(table)
+    speed = record["images_per_second"]
+    out.print(f"{record['images']} pictures, {speed:.0f} a second; roles {record['roles']}; ledger {record['ledger'][:12]}")
+    for note in record["notes"]:
+        out.print(f"note  {note}")
+
+
+def _rate(value: float | None) -> str:
+    return "undefined" if value is None else f"{value:.4f}"
+
+
+def _interval(ends: list[float] | None) -> str:
+    return "" if ends is None else f"{ends[0]:.4f} .. {ends[1]:.4f}"

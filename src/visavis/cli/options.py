@@ -1,0 +1,112 @@
+"""Options that several commands share, and the pipeline they describe."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from visavis.errors import UsageError
+
+if TYPE_CHECKING:
+    from visavis.io import Source
+    from visavis.pipeline.pipeline import Pipeline
+    from visavis.runtime.session import EngineOptions
+    from visavis.selection import Select
+
+Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")]
+Model = Annotated[
+    str, typer.Option("--model", help="Recogniser: a name (see `visavis models`), an ONNX or card file, a pack folder.")
+]
+Detector = Annotated[str | None, typer.Option("--detector", help="Detector: a name, an ONNX or card file.")]
+Engine = Annotated[str | None, typer.Option("--engine", help="onnxruntime or openvino.")]
+Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16 or int8.")]
+Threads = Annotated[int | None, typer.Option("--threads", help="Threads that work side by side; default: all cores.")]
+Flip = Annotated[bool, typer.Option("--flip", help="Average in the mirrored crop; twice the time.")]
+Policy = Annotated[str | None, typer.Option("--policy", help="Licence policy: research or commercial.")]
+MinimumSize = Annotated[float, typer.Option("--min-size", help="Leave out faces of fewer pixels (longer box side).")]
+Pictures = Annotated[
+    list[str], typer.Argument(help="Pictures, folders, globs, tar archives or archive.tar::member.", metavar="PICTURE...")
+]
+
+DEFAULT_MODEL = "embedder/sface.2021dec"
+
+
+def engine_options(engine: str | None, precision: str | None, threads: int | None) -> EngineOptions:
+    """The options of the environment, with those of the command line over them.
+
+    Raises:
+        UsageError: A value that is not accepted.
+    """
+    from visavis.runtime.session import EngineOptions
+
+    given: dict[str, Any] = {"engine": engine, "precision": precision, "threads": threads}
+    return replace(EngineOptions.default(), **{name: value for name, value in given.items() if value is not None})
+
+
+def build_pipeline(
+    *,
+    model: str = DEFAULT_MODEL,
+    detector: str | None = None,
+    engine: str | None = None,
+    precision: str | None = None,
+    threads: int | None = None,
+    flip: bool = False,
+    policy: str | None = None,
+    minimum_size: float = 0.0,
+) -> Pipeline:
+    """The pipeline that the options describe.
+
+    Raises:
+        ModelError: A part is unknown, missing or refused.
+        UsageError: A value that is not accepted.
+    """
+    from visavis.pipeline.pipeline import Pipeline
+
+    return Pipeline(
+        model=model,
+        detector=detector,
+        engine=engine_options(engine, precision, threads),
+        flip=flip,
+        policy=policy,
+        minimum_size=minimum_size,
+    )
+
+
+def build_detector(detector: str | None, threads: int | None, policy: str | None, minimum_size: float) -> Any:
+    """The detector that the options describe, alone.
+
+    Raises:
+        ModelError: It is unknown, missing or refused.
+        UsageError: A value that is not accepted.
+    """
+    from visavis.pipeline.models import DEFAULT_DETECTOR, create_detector
+
+    return create_detector(
+        detector or DEFAULT_DETECTOR,
+        engine=engine_options(None, None, threads),
+        policy=policy,
+        minimum_size=minimum_size,
+    )
+
+
+def selection(which: str) -> Select:
+    """A checked ``--which``.
+
+    Raises:
+        UsageError: Unknown selection.
+    """
+    from visavis.selection import SELECTIONS
+
+    for known in SELECTIONS:
+        if which == known:
+            return known
+    raise UsageError(f"--which is {', '.join(SELECTIONS)}; got {which!r}")
+
+
+def sources(inputs: list[str]) -> list[Source]:
+    """The pictures that the arguments stand for."""
+    from visavis.io import expand
+
+    return expand(inputs)

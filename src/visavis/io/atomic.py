@@ -1,0 +1,45 @@
+"""Writing files so that a path holds the old content or all of the new, never a part."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from pathlib import Path
+
+from visavis.errors import UsageError
+
+
+def write_atomically(path: Path, data: bytes) -> None:
+    """Write a file so that a reader sees all of it or none.
+
+    Raises:
+        OSError: No room, no permission or no folder; nothing is left behind.
+    """
+    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        with draft.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        draft.replace(path)
+    except BaseException:
+        draft.unlink(missing_ok=True)
+        raise
+
+
+def write_output(path: str | Path, data: bytes) -> Path:
+    """`write_atomically` for files that a user asked for.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: The path cannot be written.
+    """
+    target = Path(path)
+    try:
+        write_atomically(target, data)
+    except (OSError, ValueError) as error:
+        words = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UsageError(f"{target} cannot be written ({words}); check that the folder exists and has room") from error
+    return target

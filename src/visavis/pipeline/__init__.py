@@ -1,0 +1,1 @@
+"""Detector, aligner, embedder and calibration put together: what one deploys."""

@@ -1,0 +1,104 @@
+"""From what a user writes as a model to the thing itself."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, Literal
+
+from visavis import registry
+from visavis.cards import WeightCard
+from visavis.errors import ModelError, UsageError
+from visavis.runtime.brought import CARD_SUFFIX
+from visavis.runtime.session import EngineOptions
+
+Kind = Literal["embedder", "detector"]
+DEFAULT_DETECTOR = "detector/yunet.2023mar"
+DEFAULT_EMBEDDER = "embedder/sface.2021dec"
+
+
+def is_pack(model: Any) -> bool:
+    """Whether a model is given as a folder: an InsightFace pack, which brings detector and recogniser."""
+    return isinstance(model, str | Path) and _is_path(model) and Path(model).expanduser().is_dir()
+
+
+def model_card(model: str | Path | WeightCard, *, kind: Kind) -> Any:
+    """The card, class or function of a detector or an embedder.
+
+    Args:
+        model: ``embedder/X``, ``X`` when unique, a path to an ONNX file, a card file (``.json``, in the form of
+            `WeightCard.to_dict`), an InsightFace pack folder, or a card.
+        kind: ``detector`` or ``embedder``.
+
+    Raises:
+        ModelError: Unknown name, no such file, a file without a known contract, or a card of the other kind.
+    """
+    if isinstance(model, WeightCard):
+        card = model
+    elif not _is_path(model):
+        return registry.load(registry.resolve(str(model), kind=kind))
+    else:
+        card = _card_of_path(Path(model).expanduser(), kind)
+    if card.kind != kind:
+        raise ModelError(f"{card.name} is a card of kind {card.kind}; here goes one of kind {kind}", reason="model.card")
+    return card
+
+
+def create_embedder(model: Any, *, engine: EngineOptions, flip: bool = False, policy: str | None = None) -> Any:
+    """An embedder of a name, path or card; an object that embeds is returned as it is.
+
+    Raises:
+        ModelError: The model is unknown, missing or refused.
+    """
+    if hasattr(model, "embed") and hasattr(model, "space"):
+        return model
+    return model_card(model, kind="embedder")(engine=engine, flip=flip, policy=policy)
+
+
+def create_detector(model: Any, *, engine: EngineOptions, policy: str | None = None, minimum_size: float = 0.0) -> Any:
+    """A detector of a name, path or card; an object that detects is returned as it is.
+
+    Raises:
+        ModelError: The model is unknown, missing or refused.
+        UsageError: A minimum size for an object that is ready.
+    """
+    if hasattr(model, "detect"):
+        if minimum_size:
+            raise UsageError("a minimum size is set when the detector is made; give it to your detector")
+        return model
+    return model_card(model, kind="detector")(engine=engine, policy=policy, minimum_size=minimum_size)
+
+
+def _is_path(model: str | Path) -> bool:
+    text = str(model)
+    written = isinstance(model, Path) or text.endswith((".onnx", ".json")) or text.startswith((".", "~", "/"))
+    return written or "\\" in text or (not text.startswith(("embedder/", "detector/")) and Path(text).exists())
+
+
+def _card_of_path(path: Path, kind: Kind) -> WeightCard:
+    if path.is_dir():
+        from visavis.pipeline.packs import pack_cards
+
+        detector, embedder = pack_cards(path)
+        return detector if kind == "detector" else embedder
+    if path.name.endswith(CARD_SUFFIX):
+        path = path.with_name(path.name.removesuffix(CARD_SUFFIX))
+    elif path.suffix == ".json":
+        return _card_file(path)
+    if kind == "detector":
+        from visavis.detection.brought import brought_card as brought_detector
+
+        return brought_detector(path)
+    from visavis.recognition.brought import brought_card as brought_embedder
+
+    return brought_embedder(path)
+
+
+def _card_file(path: Path) -> WeightCard:
+    try:
+        record = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(record, dict):
+            raise UsageError("not a weight card: it is not a JSON object")
+        return WeightCard.from_dict(record)
+    except (OSError, ValueError) as error:
+        raise ModelError(f"the card {path} cannot be used: {error}", reason="model.card") from error
