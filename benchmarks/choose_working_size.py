@@ -16,7 +16,6 @@ Never looks at LFW or CFP. Writes docs/results/detector-rule.json and .md. For e
 from __future__ import annotations
 
 import csv
-import io
 import json
 import sys
 import time
@@ -29,12 +28,12 @@ from visavis.detection.default_card import YUNET
 from visavis.detection.onnx_detector import OnnxDetector
 from visavis.detection.working_size import WorkingSize
 from visavis.geometry import iou
-from visavis.io import open_store, read, read_batch
+from visavis.io import open_store, read
 from visavis.metrics import fnmr_at_fmr
-from visavis.protocols.ledger import Ledger
 from visavis.pipeline.pipeline import Pipeline
+from visavis.protocols.ledger import Ledger
 from visavis.runtime.session import EngineOptions
-from visavis.types import Picture, Pictures
+from visavis.types import Picture
 
 RULES = {
     "one look, 320": WorkingSize(looks=(320,), face=0, again=()),

@@ -62,7 +62,12 @@ def main(data: Path) -> None:
     same = owner[:, None] == owner[None]
     upper = np.triu(np.ones(same.shape, bool), 1)
     first = None
-    for engine, precision in (("onnxruntime", "fp32"), ("openvino", "fp32"), ("openvino", "bf16"), ("openvino", "int8")):
+    for engine, precision in (
+        ("onnxruntime", "fp32"),
+        ("openvino", "fp32"),
+        ("openvino", "bf16"),
+        ("openvino", "int8"),
+    ):
         embedder = Pipeline(engine=EngineOptions(engine=engine, precision=precision)).embedder
         raw = embedder.raw(pixels)
         unit = raw / np.linalg.norm(raw, axis=1, keepdims=True)

@@ -136,6 +136,17 @@ def iou(left: NDArray[np.floating], right: NDArray[np.floating]) -> _Float:
     return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
 
 
+def overlaps(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> _Float:
+    """`iou` of one box with many ``(N, 4)``, float64 ``(N,)``, without its checks: the inner loop of suppression."""
+    one, many = box.astype(np.float64), boxes.astype(np.float64)
+    shared = np.maximum(np.minimum(one[2:], many[:, 2:]) - np.maximum(one[:2], many[:, :2]), 0.0)
+    inter = shared[:, 0] * shared[:, 1]
+    sides = np.maximum(many[:, 2:] - many[:, :2], 0.0)
+    total = sides[:, 0] * sides[:, 1] + max(one[2] - one[0], 0.0) * max(one[3] - one[1], 0.0) - inter
+    result: _Float = inter / np.where(total > 0, total, 1.0)
+    return result
+
+
 def non_maximum_suppression(
     boxes: NDArray[np.floating], score: NDArray[np.floating], *, overlap: float
 ) -> NDArray[np.intp]:
@@ -157,5 +168,5 @@ def non_maximum_suppression(
         rest = order[1:]
         if not rest.size:
             break
-        order = rest[iou(boxes[best : best + 1], boxes[rest])[0] <= overlap]
+        order = rest[overlaps(boxes[best], boxes[rest]) <= overlap]
     return np.array(kept, dtype=np.intp)

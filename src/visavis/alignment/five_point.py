@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visavis.errors import UsageError
 from visavis.geometry import ARCFACE_112, CropTemplate, similarity_transform
@@ -36,21 +37,26 @@ class FivePointAligner:
         pixels = np.zeros((len(faces), height, width, 3), np.uint8)
         matrices = np.full((len(faces), 2, 3), np.nan)
         failures = list(faces.status)
-        for row in range(len(faces)):
+        items = [pictures.items[int(index)] for index in faces.picture]
+        scale = np.array([(1.0, 1.0) if item is None else item.scale for item in items]).reshape(-1, 1, 2)
+        here = (faces.points.astype(np.float64) + 0.5) / scale - 0.5
+        found = similarity_transform(here, self.template.array())
+        usable = np.isfinite(found).all(axis=(1, 2)) & (np.abs(np.linalg.det(found[:, :, :2])) >= 1e-12)
+        for row, item in enumerate(items):
             if failures[row] is not None:
                 continue
-            picture = pictures.items[int(faces.picture[row])]
-            if picture is None:
+            if item is None:
                 failures[row] = pictures.status.failures[int(faces.picture[row])]
-                continue
-            scale = np.array(picture.scale)
-            here = (faces.points[row].astype(np.float64) + 0.5) / scale - 0.5
-            matrix = similarity_transform(here, self.template.array())
-            if not np.isfinite(matrix).all() or abs(np.linalg.det(matrix[:, :2])) < 1e-12:
+            elif not usable[row]:
                 failures[row] = _DEGENERATE
-                continue
-            pixels[row] = crop(picture.pixels, matrix, self.template)
-            linear = matrix[:, :2] / scale
-            matrices[row, :, :2] = linear
-            matrices[row, :, 2] = matrix[:, 2] + linear @ np.full(2, 0.5) - matrix[:, :2] @ np.full(2, 0.5)
+            else:
+                pixels[row] = crop(item.pixels, found[row], self.template)
+                matrices[row] = _from_stored(found[row], scale[row, 0])
         return Crops(pixels, matrices, self.template.name, Status(tuple(failures)), self.detector)
+
+
+def _from_stored(matrix: NDArray[np.float64], scale: NDArray[np.float64]) -> NDArray[np.float64]:
+    """A matrix on decoded pixels as one on stored pixels, pixel centres on centres."""
+    linear = matrix[:, :2] / scale
+    half = np.full(2, 0.5)
+    return np.concatenate([linear, (matrix[:, 2] + linear @ half - matrix[:, :2] @ half)[:, None]], axis=1)

@@ -53,14 +53,16 @@ def sizes(longest: int, looks: list[int]) -> list[int]:
     return found
 
 
-def whole(pixels: Pixels, longest: int) -> Look:
+def whole(pixels: Pixels, longest: int, *, enlarge: bool = False) -> Look:
     """As ``visavis.detection.looks.whole``: shrunk to fit, at the top left of a black canvas."""
     height, width = pixels.shape[:2]
-    scale = min(1.0, longest / max(height, width))
+    scale = longest / max(height, width)
+    scale = scale if enlarge else min(1.0, scale)
     new_width, new_height = max(1, round(width * scale)), max(1, round(height * scale))
     small = pixels
     if (new_width, new_height) != (width, height):
-        small = np.asarray(cv2.resize(pixels, (new_width, new_height), interpolation=cv2.INTER_AREA), np.uint8)
+        filter_ = cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR
+        small = np.asarray(cv2.resize(pixels, (new_width, new_height), interpolation=filter_), np.uint8)
     if new_width % _MULTIPLE or new_height % _MULTIPLE:
         canvas = np.zeros((*(-(-side // _MULTIPLE) * _MULTIPLE for side in (new_height, new_width)), 3), np.uint8)
         canvas[:new_height, :new_width] = small
@@ -152,6 +154,10 @@ class Pipeline:
         """The row of the most central large face, in the picture's coordinates."""
         looks = [whole(pixels, size) for size in sizes(max(pixels.shape[:2]), rule["looks"])]
         rows = np.concatenate([mapped(self.detect(look.pixels, _CONFIDENCE), look) for look in looks])
+        for size in rule["again"]:
+            if not len(rows) and size > max(pixels.shape[:2]):
+                look = whole(pixels, size, enlarge=True)
+                rows = mapped(self.detect(look.pixels, _CONFIDENCE), look)
         if not len(rows):
             return None
         row = central(rows, pixels)

@@ -79,6 +79,7 @@ class Peer:
         self.python = python
         self.script = script
         self.loaded: dict[str, Any] = {}
+        self.loaded_once: dict[str, Any] = {}
         self._load = dict(load)
         self._run = dict(run or {})
         self._timeout = timeout
@@ -114,6 +115,7 @@ class Peer:
         threading.Thread(target=_forward, args=(self._process, self._answers), daemon=True).start()
         try:
             self.loaded = self._ask({"load": self._load})
+            self.loaded_once = dict(self.loaded)
         except BaseException:
             self.close()
             raise
@@ -308,7 +310,7 @@ def opencv_peer(
             "workers": workers or cores(),
             "threads": threads,
         },
-        run={"rule": {"looks": list(rule.looks), "face": rule.face, "canvas": rule.canvas}},
+        run={"rule": {"looks": list(rule.looks), "face": rule.face, "canvas": rule.canvas, "again": list(rule.again)}},
         timeout=timeout,
     )
 

@@ -56,9 +56,7 @@ def align(
         screen.print(f"{row['image']}  ->  {row['crop'] or row['reason']}")
 
 
-def _aligned(
-    found: list[Source], out: Path, finder: Any, which: Select, suffix: str
-) -> list[dict[str, Any]]:
+def _aligned(found: list[Source], out: Path, finder: Any, which: Select, suffix: str) -> list[dict[str, Any]]:
     from visavis import registry
     from visavis.io import write
 

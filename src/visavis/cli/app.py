@@ -86,7 +86,7 @@ def _run(words: list[str]) -> int:
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 0
-    except Exception as error:  # noqa: BLE001 - the last line of defence: a defect is said in one line
+    except Exception as error:
         if os.environ.get("VISAVIS_DEBUG"):
             raise
         text = f"a defect of visavis: {type(error).__name__}: {error}; set VISAVIS_DEBUG=1 for details and report it"

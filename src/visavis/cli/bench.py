@@ -22,7 +22,8 @@ def _root() -> None:
 def pipeline(
     images: Annotated[Path, typer.Option("--images", help="Plain tar archive of pictures, one face each.")],
     pairs: Annotated[
-        Path | None, typer.Option("--pairs", help="Pair list for the accuracy of each row; else pairs.txt beside the tar.")
+        Path | None,
+        typer.Option("--pairs", help="Pair list for the accuracy of each row; else pairs.txt beside the tar."),
     ] = None,
     count: Annotated[int, typer.Option("--count", help="Pictures in each timed run.")] = 400,
     rounds: Annotated[int, typer.Option("--rounds", help="Interleaved rounds; medians are printed.")] = 5,

@@ -109,7 +109,9 @@ def _rows(names: tuple[str, ...], faces: Faces) -> list[dict[str, Any]]:
 def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
     boxes = np.array([row["box"] or [np.nan] * 4 for row in rows], np.float32).reshape(-1, 4)
     points = np.array([np.ravel(row["points"]) if row["points"] else [np.nan] * 10 for row in rows], np.float32)
-    names = [f"{place}_{axis}" for place in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"]
+    names = [
+        f"{place}_{axis}" for place in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
+    ]
     return {
         "image": [row["image"] for row in rows],
         **{name: boxes[:, index] for index, name in enumerate(("x0", "y0", "x1", "y1"))},

@@ -25,11 +25,17 @@ def _root() -> None:
 
 @app.command("pairs")
 def pairs(
-    pair_list: Annotated[Path, typer.Argument(metavar="LIST", help="LFW's pairs.txt, or CSV: image1,image2,same[,fold].")],
+    pair_list: Annotated[
+        Path, typer.Argument(metavar="LIST", help="LFW's pairs.txt, or CSV: image1,image2,same[,fold].")
+    ],
     images: Annotated[Path, typer.Option("--images", help="Folder or tar archive of the pictures.")],
     report: Annotated[Path | None, typer.Option("--report", help="Write an HTML report card with plots.")] = None,
-    scores: Annotated[Path | None, typer.Option("--scores", help="Write each pair's similarity: .csv, .parquet.")] = None,
-    set_name: Annotated[str | None, typer.Option("--set", help="The data set in the people ledger; else guessed.")] = None,
+    scores: Annotated[
+        Path | None, typer.Option("--scores", help="Write each pair's similarity: .csv, .parquet.")
+    ] = None,
+    set_name: Annotated[
+        str | None, typer.Option("--set", help="The data set in the people ledger; else guessed.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of drawn folds and of resamples.")] = 0,
     resamples: Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")] = 1000,
     model: options.Model = options.DEFAULT_MODEL,
@@ -127,7 +133,9 @@ def _print(record: dict[str, Any]) -> None:
             )
     out.print(table)
     speed = record["images_per_second"]
-    out.print(f"{record['images']} pictures, {speed:.0f} a second; roles {record['roles']}; ledger {record['ledger'][:12]}")
+    out.print(
+        f"{record['images']} pictures, {speed:.0f} a second; roles {record['roles']}; ledger {record['ledger'][:12]}"
+    )
     for note in record["notes"]:
         out.print(f"note  {note}")
 

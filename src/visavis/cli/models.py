@@ -62,7 +62,12 @@ def _rows() -> list[dict[str, Any]]:
             "install": "",
         }
         if isinstance(card, WeightCard):
-            row |= {"use": card.use, "licence": card.licence, "dimension": card.dimension, "calibration": card.calibration}
+            row |= {
+                "use": card.use,
+                "licence": card.licence,
+                "dimension": card.dimension,
+                "calibration": card.calibration,
+            }
             try:
                 row["path"] = str(find_weights(card, download=False))
             except ModelError:

@@ -27,7 +27,8 @@ Flip = Annotated[bool, typer.Option("--flip", help="Average in the mirrored crop
 Policy = Annotated[str | None, typer.Option("--policy", help="Licence policy: research or commercial.")]
 MinimumSize = Annotated[float, typer.Option("--min-size", help="Leave out faces of fewer pixels (longer box side).")]
 Pictures = Annotated[
-    list[str], typer.Argument(help="Pictures, folders, globs, tar archives or archive.tar::member.", metavar="PICTURE...")
+    list[str],
+    typer.Argument(help="Pictures, folders, globs, tar archives or archive.tar::member.", metavar="PICTURE..."),
 ]
 
 DEFAULT_MODEL = "embedder/sface.2021dec"

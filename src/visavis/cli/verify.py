@@ -22,7 +22,8 @@ def verify(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            help="Two pictures, or several of one person, `--`, and several of the other.", metavar="PICTURE... [--] ..."
+            help="Two pictures, or several of one person, `--`, and several of the other.",
+            metavar="PICTURE... [--] ...",
         ),
     ],
     at: Annotated[str, typer.Option("--at", help="Operating point, for example fmr=1e-3.")] = "fmr=1e-3",

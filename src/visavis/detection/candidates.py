@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.geometry import iou
+from visavis.geometry import overlaps
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -27,6 +27,8 @@ class Candidates:
     @classmethod
     def concat(cls, parts: list[Candidates]) -> Candidates:
         """The parts one after the other."""
+        if len(parts) == 1:
+            return parts[0]
         return cls(
             np.concatenate([part.boxes for part in parts]),
             np.concatenate([part.score for part in parts]),
@@ -35,6 +37,8 @@ class Candidates:
 
     def moved(self, scale: tuple[float, float], offset: tuple[float, float]) -> Candidates:
         """Candidates in other coordinates: ``(x - offset) * scale``."""
+        if scale == (1.0, 1.0) and offset == (0.0, 0.0):
+            return self
         factor = np.array(scale, dtype=np.float64)
         shift = np.array(offset, dtype=np.float64)
         boxes = (self.boxes.reshape(-1, 2, 2) - shift) * factor
@@ -66,25 +70,23 @@ def vote(candidates: Candidates, *, confidence: float, overlap: float, agreement
         One row a face, surest first, its score that of its surest candidate.
     """
     order = np.argsort(-candidates.score, kind="stable")
-    boxes, points, score = candidates.boxes, candidates.points, candidates.score
-    placed: list[tuple[NDArray[np.float32], np.float32, NDArray[np.float32]]] = []
+    boxes, score = candidates.boxes, candidates.score
+    values = np.concatenate([boxes, candidates.points.reshape(-1, 10)], axis=1)
+    placed, kept = [], []
     while order.size and score[order[0]] >= confidence:
         best = order[0]
-        shared = iou(boxes[best : best + 1], boxes[order])[0]
+        shared = overlaps(boxes[best], boxes[order])
         shared[0] = 1.0
         voters = order[shared >= agreement]
         weight = score[voters].astype(np.float64)
-        weight /= weight.sum()
-        placed.append(
-            (
-                (weight @ boxes[voters]).astype(np.float32),
-                score[best],
-                np.tensordot(weight, points[voters], axes=1).astype(np.float32),
-            )
-        )
+        placed.append((weight / weight.sum()) @ values[voters])
+        kept.append(best)
         order = order[shared <= overlap]
-    return Candidates(
-        np.array([box for box, _, _ in placed], dtype=np.float32).reshape(-1, 4),
-        np.array([value for _, value, _ in placed], dtype=np.float32),
-        np.array([point for _, _, point in placed], dtype=np.float32).reshape(-1, 5, 2),
-    )
+    if not kept:
+        return NOTHING
+    found = np.array(placed, dtype=np.float32)
+    return Candidates(found[:, :4], score[kept], found[:, 4:].reshape(-1, 5, 2))
+
+
+NOTHING = Candidates(np.empty((0, 4), np.float32), np.empty(0, np.float32), np.empty((0, 5, 2), np.float32))
+"""No candidate at all."""

@@ -12,7 +12,7 @@ YUNET = WeightCard(
     trained_on="WIDER FACE",
     contract=InputContract(colour="bgr", size=None, multiple=32, template=""),
     decoder="yunet",
-    rewrites=("dequantise", "free-sides"),
+    rewrites=("dequantise", "free-sides", "join-strides"),
     paper="Wu et al., YuNet: A Tiny Millisecond-level Face Detector, 2023",
     notes=("Weights are stored in blocks of int8 and rewritten to fp32 once.",),
 )

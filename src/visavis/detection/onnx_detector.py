@@ -8,12 +8,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.cards import WeightCard
-from visavis.detection.candidates import Candidates, vote
+from visavis.detection.candidates import NOTHING, Candidates, vote
 from visavis.detection.decoders import DECODERS
 from visavis.detection.looks import Look, around, whole
 from visavis.detection.working_size import WorkingSize
 from visavis.errors import UsageError
-from visavis.geometry import iou, non_maximum_suppression
+from visavis.geometry import non_maximum_suppression, overlaps
 from visavis.runtime.pixels import INPUT
 from visavis.runtime.session import EngineOptions, Session, open_session
 from visavis.runtime.weights import prepared_weights
@@ -25,6 +25,12 @@ _OVERLAP = 0.3
 _AGREEMENT = 0.5
 _FLOOR = 0.3
 _SAME_FACE = 0.3
+
+_NOWHERE = (
+    np.full((1, 4), np.nan, np.float32),
+    np.full(1, np.nan, np.float32),
+    np.full((1, 5, 2), np.nan, np.float32),
+)
 
 NO_FACE = Failure("no-face", "no face was found; use a picture that shows a face of at least 20 pixels")
 
@@ -92,35 +98,37 @@ class OnnxDetector:
             face is a failed row ``no-face``.
         """
 
-        def find(row: int) -> Faces:
-            picture = pictures.items[row]
-            if picture is None:
-                return Faces.failed(pictures.status.failures[row] or NO_FACE, picture=row)
-            return self.find(picture, index=row, which=which)
+        def find(picture: Picture | None) -> Candidates:
+            return NOTHING if picture is None else self._find(picture, which)
 
-        return Faces.concat(list(ordered_map(find, range(len(pictures)), workers=self._workers)))
+        return _columns(pictures, list(ordered_map(find, pictures.items, workers=self._workers)))
 
-    def find(self, picture: Picture, *, index: int = 0, which: Select = "all") -> Faces:
+    def find(self, picture: Picture, *, which: Select = "all") -> Faces:
         """The faces of one picture, on the calling thread.
 
         Args:
             picture: The picture.
-            index: What to put into ``Faces.picture``.
             which: ``all``, ``largest`` or ``central``.
         """
+        return _columns(Pictures.of([picture]), [self._find(picture, which)])
+
+    def _find(self, picture: Picture, which: Select) -> Candidates:
+        """The faces of one picture, in its stored pixels."""
         width, height = picture.size
         found = self._first(picture.pixels)
-        sides = (found.boxes[:, 2:] - found.boxes[:, :2]) * np.array(picture.scale, np.float32)
-        found = found[np.flatnonzero(sides.max(axis=1, initial=0.0) >= self.minimum_size)]
+        if self.minimum_size and len(found):
+            sides = (found.boxes[:, 2:] - found.boxes[:, :2]) * np.array(picture.scale, np.float32)
+            found = found[np.flatnonzero(sides.max(axis=1) >= self.minimum_size)]
         if not len(found):
-            return Faces.failed(NO_FACE, picture=index)
-        found = found[chosen(found.boxes, which, width=width, height=height)]
+            return found
+        if len(found) > 1:
+            found = found[chosen(found.boxes, which, width=width, height=height)]
         if self.working_size.face:
             found = self._second(picture.pixels, found)
+        if len(found) > 1:
             # Two finds of the first looks may turn out to be one face.
             found = found[non_maximum_suppression(found.boxes, found.score, overlap=_OVERLAP)]
-        found = found.moved(*_to_stored(picture.scale))
-        return Faces(found.boxes, found.score, found.points, np.full(len(found), index), Status.good(len(found)))
+        return found.moved(*_to_stored(picture.scale))
 
     def _candidates(self, looks: NDArray[np.uint8]) -> list[Candidates]:
         """Candidates of a batch of equal looks, in their coordinates."""
@@ -169,11 +177,35 @@ class OnnxDetector:
                 rows[start : start + 16], part, self._candidates(np.stack([one.pixels for one in part])), strict=True
             ):
                 again = self._vote(candidates, confidence=_FLOOR).moved(look.scale, look.offset)
-                shared = iou(found.boxes[row : row + 1], again.boxes)[0]
-                if len(shared) and shared.max() >= _SAME_FACE:
-                    best = int(shared.argmax())
+                if not len(again):
+                    continue
+                shared = overlaps(found.boxes[row], again.boxes)
+                best = int(shared.argmax())
+                if shared[best] >= _SAME_FACE:
                     boxes[row], points[row] = again.boxes[best], again.points[best]
         return Candidates(boxes, found.score, points)
+
+
+def _columns(pictures: Pictures, found: list[Candidates]) -> Faces:
+    """Faces of a batch; a picture that failed or shows nobody is one failed row."""
+    boxes, score, points, picture = [], [], [], []
+    failures: list[Failure | None] = []
+    for row, part in enumerate(found):
+        if len(part):
+            boxes.append(part.boxes)
+            score.append(part.score)
+            points.append(part.points)
+            failures += [None] * len(part)
+        else:
+            boxes.append(_NOWHERE[0])
+            score.append(_NOWHERE[1])
+            points.append(_NOWHERE[2])
+            failures.append(pictures.status.failures[row] or NO_FACE)
+        picture += [row] * max(1, len(part))
+    if not found:
+        return Faces.empty()
+    status = Status(tuple(failures))
+    return Faces(np.concatenate(boxes), np.concatenate(score), np.concatenate(points), np.array(picture), status)
 
 
 def _to_stored(scale: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:

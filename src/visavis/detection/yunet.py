@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from visavis.detection.candidates import Candidates
 
 STRIDES = (8, 16, 32)
-OUTPUTS = tuple(f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in STRIDES)
+OUTPUTS = ("cls", "obj", "bbox", "kps")
+"""The joined outputs, see `visavis.runtime.rewrites.join_strides`."""
 
 
 @lru_cache(maxsize=64)
@@ -32,22 +33,22 @@ def decode_yunet(outputs: Sequence[NDArray[np.float32]], *, height: int, width: 
     ``point = (cell + d) * stride`` (Wu et al. 2023, released code).
 
     Args:
-        outputs: The twelve outputs in the order of `OUTPUTS`, each ``(B, cells, values)``.
+        outputs: In the order of `OUTPUTS`, each ``(B, cells, values)``, the cells of the finest stride first.
         height: Height of the network's input, a multiple of 32.
         width: Width of the network's input, a multiple of 32.
         floor: Candidates below this score are left out.
     """
     cells, strides = _cells(height, width)
-    classes, objects, boxes, points = (
-        np.concatenate(outputs[start : start + 3], axis=1) for start in range(0, len(OUTPUTS), 3)
-    )
-    score = np.sqrt(np.clip(classes[..., 0], 0, 1) * np.clip(objects[..., 0], 0, 1))
+    classes, objects, boxes, points = outputs
+    product = (classes * objects)[..., 0]
     found = []
-    for row in range(len(score)):
-        keep = np.flatnonzero(score[row] >= floor)
+    for row, values in enumerate(product):
+        # Few cells hold a face: they are picked before anything else is computed.
+        keep = (values >= floor * floor).nonzero()[0]
         cell, stride, box = cells[keep], strides[keep], boxes[row, keep]
         centre = (cell + box[:, :2]) * stride
-        half = np.exp(box[:, 2:]) * stride / 2
+        half = np.exp(box[:, 2:]) * (stride / 2)
         place = (cell[:, None] + points[row, keep].reshape(-1, 5, 2)) * stride[:, None]
-        found.append(Candidates(np.concatenate([centre - half, centre + half], axis=1), score[row, keep], place))
+        score = np.sqrt(np.minimum(values[keep], 1))
+        found.append(Candidates(np.concatenate([centre - half, centre + half], axis=1), score, place))
     return found

@@ -12,6 +12,6 @@ YUNET_FP32 = replace(
     name="detector/yunet-fp32.2023mar",
     sources=(UrlFile(f"{_ZOO}/face_detection_yunet/face_detection_yunet_2023mar.onnx"),),
     sha256="8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4",
-    rewrites=("free-sides",),
+    rewrites=("free-sides", "join-strides"),
     notes=("The weights before they were stored in blocks of int8; another template space than the default.",),
 )

@@ -40,7 +40,9 @@ def model_card(model: str | Path | WeightCard, *, kind: Kind) -> Any:
     else:
         card = _card_of_path(Path(model).expanduser(), kind)
     if card.kind != kind:
-        raise ModelError(f"{card.name} is a card of kind {card.kind}; here goes one of kind {kind}", reason="model.card")
+        raise ModelError(
+            f"{card.name} is a card of kind {card.kind}; here goes one of kind {kind}", reason="model.card"
+        )
     return card
 
 

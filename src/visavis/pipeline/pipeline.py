@@ -202,9 +202,7 @@ class Pipeline:
         ]
         return Side(pictures.sources, faces, pool(templates), tuple(warnings))
 
-    def compare(
-        self, left: Templates, right: Templates, *, at: FMR, warnings: Sequence[str] = ()
-    ) -> Decision:
+    def compare(self, left: Templates, right: Templates, *, at: FMR, warnings: Sequence[str] = ()) -> Decision:
         """A decision on two templates of this pipeline's space.
 
         Args:

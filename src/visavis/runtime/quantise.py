@@ -103,9 +103,7 @@ def quantise(model: onnx.ModelProto, ranges: Ranges) -> onnx.ModelProto:
     return network.model()
 
 
-def _link(
-    network: graphs.Graph, makers: dict[str, onnx.NodeProto], name: str, values: NDArray[np.float32]
-) -> _Link:
+def _link(network: graphs.Graph, makers: dict[str, onnx.NodeProto], name: str, values: NDArray[np.float32]) -> _Link:
     activation = makers.get(name)
     maker = makers.get(activation.input[0]) if activation is not None and activation.op_type == "PRelu" else None
     readers = network.readers(name)

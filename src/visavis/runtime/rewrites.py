@@ -174,12 +174,40 @@ def _fold_factor(network: graphs.Graph, name: str, factor: np.ndarray) -> bool:
     return True
 
 
+def join_strides(model: onnx.ModelProto) -> onnx.ModelProto:
+    """Join the outputs ``NAME_8``, ``NAME_16`` ... of a detector along their cells into one output ``NAME``.
+
+    The engine then hands over one array a kind instead of one a kind and stride.
+    """
+    import onnx
+    from onnx import helper
+
+    network = graphs.Graph(model)
+    levels: dict[str, list[int]] = {}
+    for output in model.graph.output:
+        name, _, stride = output.name.rpartition("_")
+        if not name or not stride.isdecimal():
+            raise ModelError(f"the output {output.name} is not named after its stride", reason="model.refused")
+        levels.setdefault(name, []).append(int(stride))
+    for name, strides in levels.items():
+        parts = [f"{name}_{stride}" for stride in sorted(strides)]
+        network.nodes.append(helper.make_node("Concat", parts, [name], axis=1))
+    joined = network.model()
+    width = {output.name.rpartition("_")[0]: output.type.tensor_type.shape.dim[-1] for output in model.graph.output}
+    del joined.graph.output[:]
+    for name in levels:
+        sides = ["batch", "cells", width[name].dim_value or None]
+        joined.graph.output.append(helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, sides))
+    return joined
+
+
 REWRITES: dict[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
     "dequantise": dequantise,
     "free-axes": free_axes,
     "free-sides": free_sides,
     "fold-batch-norm": fold_batch_norm,
     "split-prelu": split_prelu,
+    "join-strides": join_strides,
     "fold-last-norm": fold_last_norm,
 }
 

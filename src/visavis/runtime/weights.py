@@ -107,9 +107,7 @@ def read_weights(card: WeightCard, *, policy: str | None = None) -> tuple[bytes,
     )
 
 
-def prepared_weights(
-    card: WeightCard, *, policy: str | None = None, int8: bool = False
-) -> tuple[bytes, WeightCard]:
+def prepared_weights(card: WeightCard, *, policy: str | None = None, int8: bool = False) -> tuple[bytes, WeightCard]:
     """The network after the card's rewrites, taking pixels; from the cache when it was made before.
 
     Args:

@@ -1,17 +1,12 @@
 """Files that a user brings: by card, by name, by contract, and packs as they lie."""
 
 import json
-import sys
-from pathlib import Path
 
 import numpy as np
 import pytest
 from onnx import TensorProto, helper, numpy_helper
 
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
-
 import planted
-
 from visavis.cards import InputContract, WeightCard
 from visavis.detection.brought import brought_card as brought_detector
 from visavis.errors import ModelError

@@ -1,6 +1,0 @@
-"""The tiny networks live beside the tests that use them."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
