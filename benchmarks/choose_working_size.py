@@ -204,12 +204,12 @@ def page(record: dict) -> str:
         "# The rule for the detector's working size",
         "",
         "Made by `benchmarks/choose_working_size.py` on CelebA people of role `develop` and on pictures of role",
-        "`evidence` (Helen, wild photos); LFW and CFP were not looked at. The chosen rule is in bold. A rule is written",
-        "as its looks, the size of the face in its second look, the side of that look, and the enlarged looks for",
-        "pictures in which nobody was found.",
+        "`evidence` (Helen, wild photos); LFW and CFP were not looked at. The chosen rule is in bold. A rule is",
+        "written as its looks, the size of the face in its second look, the side of that look, and the enlarged",
+        "looks for pictures in which nobody was found.",
         "",
-        "| rule | FNMR at FMR 1e-3, three scales | failed | FNMR, as stored | small faces found | filling faces found | "
-        "wild: missed / further | Helen error | ms a picture |",
+        "| rule | FNMR at FMR 1e-3, three scales | failed | FNMR, as stored | small faces found | "
+        "filling faces found | wild: missed / further | Helen error | ms a picture |",
         "|---|---|---|---|---|---|---|---|---|",
     ]
     for name, row in record["rules"].items():
@@ -222,10 +222,10 @@ def page(record: dict) -> str:
         )
     lines += [
         "",
-        "The larger the second look, the fewer false non-matches, at a growing price. The step from 192 to 224 pixels",
-        "gains a twentieth of what the step from no second look to 192 gains, and costs a third more time. Enlarging where",
-        "nobody was found turns every failure on the small pictures into a template. The FNMR here is a basis for the",
-        "choice, not a claim: the thresholds are read off these people.",
+        "The larger the second look, the fewer false non-matches, at a growing price. The step from 192 to 224",
+        "pixels gains a twentieth of what the step from no second look to 192 gains, and costs a third more time.",
+        "Enlarging where nobody was found turns every failure on the small pictures into a template. The FNMR here",
+        "is a basis for the choice, not a claim: the thresholds are read off these people.",
         "",
     ]
     return "\n".join(lines)

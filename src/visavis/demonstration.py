@@ -107,8 +107,8 @@ def _carried(package: str, path: str, requirement: str) -> Path:
     file = Path(places[0]) / path if places else None
     if file is None or not file.is_file():
         raise DependencyError(
-            f"the demo's portrait comes with {requirement}, which is not installed; run: pip install 'visavis[demo]', or "
-            "give two photos of your own: visavis demo A B"
+            f"the demo's portrait comes with {requirement}, which is not installed; run: pip install 'visavis[demo]', "
+            "or give two photos of your own: visavis demo A B"
         )
     return file
 

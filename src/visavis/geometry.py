@@ -133,7 +133,8 @@ def iou(left: NDArray[np.floating], right: NDArray[np.floating]) -> _Float:
     area_a = np.clip(a[:, 2:] - a[:, :2], 0, None).prod(axis=1)
     area_b = np.clip(b[:, 2:] - b[:, :2], 0, None).prod(axis=1)
     union = area_a[:, None] + area_b[None] - inter
-    return np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    shared: _Float = np.divide(inter, union, out=np.zeros_like(inter), where=union > 0)
+    return shared
 
 
 def overlaps(box: NDArray[np.floating], boxes: NDArray[np.floating]) -> _Float:

@@ -14,10 +14,8 @@ def resize(pixels: NDArray[np.uint8], width: int, height: int) -> NDArray[np.uin
     if (pixels.shape[1], pixels.shape[0]) == (width, height):
         return pixels
     shrinks = width < pixels.shape[1] or height < pixels.shape[0]
-    resized: NDArray[np.uint8] = cv2.resize(
-        pixels, (width, height), interpolation=cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
-    )
-    return resized
+    filter_ = cv2.INTER_AREA if shrinks else cv2.INTER_LINEAR
+    return np.asarray(cv2.resize(pixels, (width, height), interpolation=filter_), np.uint8)
 
 
 def warp(pixels: NDArray[np.uint8], matrix: NDArray[np.floating], width: int, height: int) -> NDArray[np.uint8]:
@@ -30,8 +28,7 @@ def warp(pixels: NDArray[np.uint8], matrix: NDArray[np.floating], width: int, he
     scale = float(np.sqrt(abs(np.linalg.det(affine[:, :2]))))
     if scale < 0.5:
         pixels, affine = _reduced(pixels, affine, scale, width, height)
-    warped: NDArray[np.uint8] = cv2.warpAffine(pixels, affine, (width, height), flags=cv2.INTER_LINEAR)
-    return warped
+    return np.asarray(cv2.warpAffine(pixels, affine, (width, height), flags=cv2.INTER_LINEAR), np.uint8)
 
 
 def _reduced(
@@ -48,7 +45,7 @@ def _reduced(
     if (size < 1).any():
         return pixels, affine
     region = pixels[low[1] : low[1] + size[1] * factor, low[0] : low[0] + size[0] * factor]
-    small: NDArray[np.uint8] = cv2.resize(region, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA)
+    small = np.asarray(cv2.resize(region, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA), np.uint8)
     # Pixel centres: x_small = (x - low + .5) / factor - .5
     moved = affine.copy()
     moved[:, :2] = affine[:, :2] * factor

@@ -53,7 +53,7 @@ class Floor:
             calls: list[Call] = []
             for part, twin in ((one.detector, many.detector), (one.embedder, many.embedder)):
                 # Prepared with one worker, so that batches are those of a worker; replayed on the shared sessions.
-                part.session = _Recorder(twin.session, calls)  # type: ignore[attr-defined, union-attr]
+                part.session = _Recorder(twin.session, calls)
             one.embed(sources[start : start + CHUNK])
             self._chunks.append(calls)
 

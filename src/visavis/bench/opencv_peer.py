@@ -156,15 +156,15 @@ class Pipeline:
         rows = np.concatenate([mapped(self.detect(look.pixels, _CONFIDENCE), look) for look in looks])
         for size in rule["again"]:
             if not len(rows) and size > max(pixels.shape[:2]):
-                look = whole(pixels, size, enlarge=True)
-                rows = mapped(self.detect(look.pixels, _CONFIDENCE), look)
+                larger = whole(pixels, size, enlarge=True)
+                rows = mapped(self.detect(larger.pixels, _CONFIDENCE), larger)
         if not len(rows):
             return None
         row = central(rows, pixels)
-        look = around(pixels, row, rule["face"], rule["canvas"]) if rule["face"] else None
-        if look is None:
+        close = around(pixels, row, rule["face"], rule["canvas"]) if rule["face"] else None
+        if close is None:
             return row
-        again = mapped(self.detect(look.pixels, _AGAIN), look)
+        again = mapped(self.detect(close.pixels, _AGAIN), close)
         shared = overlaps(row, again)
         return again[int(shared.argmax())] if len(again) and shared.max() >= _SAME_FACE else row
 

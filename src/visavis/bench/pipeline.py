@@ -111,8 +111,7 @@ def _engines() -> list[EngineOptions]:
     try:
         from visavis.runtime.openvino_session import precisions
 
-        for precision in precisions():
-            found.append(EngineOptions(engine="openvino", precision=precision))
+        found += [EngineOptions(engine="openvino", precision=precision) for precision in precisions()]
     except DependencyError:
         _log.warning("OpenVINO is not installed; its rows are left out. Run: pip install 'visavis[openvino]'")
     return found
@@ -193,7 +192,7 @@ def _record(
     alone = peers.get("dlib, one process")
     dlib = None if alone is None else alone.median
     wanted = accuracy.get("opencv")
-    rows = []
+    rows: list[dict[str, Any]] = []
     for options, ours, bare in engines:
         rows.append(
             {

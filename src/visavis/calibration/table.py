@@ -75,8 +75,8 @@ class Calibration:
         if not lowest <= at.rate <= highest:
             raise ModelError(
                 f"the calibration {self.name} reaches from fmr={highest:.2g} to fmr={lowest:.2g} ({LEAST_EVENTS} or "
-                f"more of its {self.provenance.get('nonmated_pairs', '?')} impostor pairs above the threshold); {at} is "
-                "outside. Ask for a rate between, or fit a calibration on more people",
+                f"more of its {self.provenance.get('nonmated_pairs', '?')} impostor pairs above the threshold); {at} "
+                "is outside. Ask for a rate between, or fit a calibration on more people",
                 reason="calibration.range",
             )
         logs = [math.log(point.fmr) for point in reversed(self.points)]

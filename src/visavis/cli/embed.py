@@ -104,5 +104,6 @@ def _write(out: Path, columns: dict[str, Any], record: dict[str, Any]) -> None:
 
     stream = io.BytesIO()
     arrays = {name: np.asarray(value) for name, value in columns.items()}
-    np.savez(stream, **arrays, meta=np.array(json.dumps(record)))
+    arrays["meta"] = np.array(json.dumps(record))
+    np.savez(stream, **arrays)  # type: ignore[arg-type]
     write_output(out, stream.getvalue())

@@ -108,7 +108,7 @@ class Pipeline:
         """Decode pictures at the size this pipeline needs; see `visavis.io.read_batch`."""
         return read_batch(sources, min_side=_MIN_SIDE)
 
-    def detect(self, sources: Sequence[Any], *, which: Select = "all") -> tuple[Pictures, Faces]:
+    def detect(self, sources: Sequence[Any] | Pictures, *, which: Select = "all") -> tuple[Pictures, Faces]:
         """The pictures, and the faces of each in order.
 
         Args:
@@ -189,7 +189,7 @@ class Pipeline:
             if len(of_this) > 1:
                 # The choice is made on the first look's boxes, as in `embed`, so that both take the same face.
                 alone = self.detector.detect(pictures[row], which="central")
-                of_this = Faces(alone.boxes, alone.score, alone.points, [row], alone.status)
+                of_this = Faces(alone.boxes, alone.score, alone.points, np.array([row]), alone.status)
             parts.append(of_this)
         faces = Faces.concat(parts)
         templates = self.embedder.embed(self.aligner.align(pictures, faces))

@@ -79,7 +79,7 @@ class DlibEmbedder:
     def raw(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw embeddings ``(N, 128)`` of uint8 RGB crops ``(N, 150, 150, 3)``."""
         values = self._run(pixels)
-        return (values + self._run(pixels[:, :, ::-1])) / 2 if self.flip else values
+        return ((values + self._run(pixels[:, :, ::-1])) / 2).astype(np.float32) if self.flip else values
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         parts = []

@@ -85,5 +85,5 @@ class OnnxEmbedder:
         values = self.session.run({INPUT: np.ascontiguousarray(pixels)})[0]
         if self.flip:
             mirrored = np.ascontiguousarray(pixels[:, :, ::-1])
-            values = (values + self.session.run({INPUT: mirrored})[0]) / 2
+            values = ((values + self.session.run({INPUT: mirrored})[0]) / 2).astype(np.float32)
         return values.reshape(len(pixels), -1)

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from visavis._require import require
 from visavis.errors import ModelError, UsageError
-from visavis.runtime.session import EngineOptions, refused
+from visavis.runtime.session import EngineOptions, Precision, refused
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -29,7 +29,7 @@ def has_bf16() -> bool:
     return "BF16" in _core().get_property("CPU", "OPTIMIZATION_CAPABILITIES")
 
 
-def precisions() -> tuple[str, ...]:
+def precisions() -> tuple[Precision, ...]:
     """What OpenVINO can compute in on this processor, the slowest first."""
     return ("fp32", "bf16", "int8") if has_bf16() else ("fp32", "int8")
 

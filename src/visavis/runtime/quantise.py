@@ -128,6 +128,7 @@ def _equalise(network: graphs.Graph, link: _Link, values: NDArray[np.float32]) -
     _store(network, link.maker, 1, network.weights[weight].astype(np.float64) / scale.reshape(-1, 1, 1, 1))
     _store(network, link.maker, 2, network.weights[bias].astype(np.float64) / scale)
     read = network.weights[link.reader.input[1]].astype(np.float64)
+    spread: NDArray[np.float64]
     if link.reader.op_type == "Gemm":
         spread = np.repeat(scale, read.shape[1] // scale.size)
     elif int(graphs.attributes(link.reader).get("group", 1)) > 1:

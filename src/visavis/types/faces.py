@@ -53,13 +53,15 @@ class Faces:
     @classmethod
     def empty(cls) -> Faces:
         """No face at all."""
-        return cls(np.empty((0, 4)), np.empty(0), np.empty((0, 5, 2)), np.empty(0), Status.good(0))
+        nothing = np.empty(0, np.float32)
+        return cls(nothing.reshape(0, 4), nothing, nothing.reshape(0, 5, 2), np.empty(0, np.int64), Status.good(0))
 
     @classmethod
     def failed(cls, failure: Failure, *, picture: int = 0) -> Faces:
         """One failed row that stands for a picture without a face."""
-        nan = np.nan
-        return cls(np.full((1, 4), nan), np.full(1, nan), np.full((1, 5, 2), nan), [picture], Status((failure,)))
+        nan = np.full(10, np.nan, np.float32)
+        row = np.array([picture], np.int64)
+        return cls(nan[None, :4], nan[:1], nan.reshape(1, 5, 2), row, Status((failure,)))
 
     @classmethod
     def concat(cls, parts: Sequence[Faces]) -> Faces:

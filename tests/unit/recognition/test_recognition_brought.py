@@ -136,10 +136,9 @@ def test_what_is_not_a_recogniser_is_refused(tmp_path):
 def test_a_card_beside_the_file_comes_first(tmp_path):
     path = _file(tmp_path, "w600k_r50.onnx", dimension=64)
     contract = InputContract("bgr", mean=(1.0, 2.0, 3.0), scale=0.5)
-    written = WeightCard(
-        "mine", "embedder", "visavis.recognition.onnx_embedder:OnnxEmbedder", FAMILIES["arcface"].card.sources, "", "MIT",
-        contract, dimension=64, rewrites=("free-axes",),
-    ).to_dict()  # fmt: skip
+    loader, sources = "visavis.recognition.onnx_embedder:OnnxEmbedder", FAMILIES["arcface"].card.sources
+    card = WeightCard("mine", "embedder", loader, sources, "", "MIT", contract, dimension=64, rewrites=("free-axes",))
+    written = card.to_dict()
     del written["sources"], written["sha256"]
     beside = path.with_name("w600k_r50.onnx.card.json")
     beside.write_text(json.dumps(written))
