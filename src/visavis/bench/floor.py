@@ -49,9 +49,10 @@ class Floor:
         self._chunks: list[list[Call]] = []
         one = Pipeline(engine=EngineOptions(engine.engine, engine.precision, engine.device, threads=1))
         many = Pipeline(engine=engine)
+        parts: tuple[tuple[Any, Any], ...] = ((one.detector, many.detector), (one.embedder, many.embedder))
         for start in range(0, len(sources), CHUNK):
             calls: list[Call] = []
-            for part, twin in ((one.detector, many.detector), (one.embedder, many.embedder)):
+            for part, twin in parts:
                 # Prepared with one worker, so that batches are those of a worker; replayed on the shared sessions.
                 part.session = _Recorder(twin.session, calls)
             one.embed(sources[start : start + CHUNK])

@@ -16,6 +16,7 @@ from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.folds import protocol_folds
 from visavis.protocols.ledger import Ledger
 from visavis.protocols.pairs import PairList
+from visavis.protocols.people import pair_people
 from visavis.protocols.result import VerificationResult, verification_result
 from visavis.types import FMR, Status, Templates
 
@@ -91,7 +92,7 @@ def evaluate_pairs(
 
     Args:
         pipeline: From pictures to templates.
-        pairs: The pairs; their people must be known.
+        pairs: The pairs; see `pair_people` for lists that do not name their people.
         store: Where the pictures are.
         set_name: The data set by the ledger's name, see `Ledger.guess_set`; None when it is not known.
         seed: Seed of drawn folds and of resamples.
@@ -99,13 +100,14 @@ def evaluate_pairs(
         progress: Called with the number of pictures done and of all.
 
     Raises:
-        UsageError: The list cannot be evaluated: people unknown, one kind of pair only, a single fold.
+        UsageError: The list cannot be evaluated: one kind of pair only, a single fold, contradicting labels.
         InputError: None of the pictures gave a template.
     """
     protocol_folds(pairs, seed=seed)
     scored = score_pairs(pipeline, pairs, store, progress=progress)
     ledger = Ledger.load()
-    roles = ledger.roles(set_name, pairs.people)
+    people = pair_people(pairs)
+    roles = ledger.roles(set_name, {*people.person1, *people.person2})
     failed = Counter(failure.reason for failure in scored.failures if failure is not None)
     result = verification_result(
         scored.similarities,

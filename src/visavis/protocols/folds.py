@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from visavis.errors import UsageError
 from visavis.metrics.folds import identity_folds
 from visavis.protocols.pairs import PairList
+from visavis.protocols.people import pair_people
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -43,9 +44,9 @@ def protocol_folds(pairs: PairList, *, seed: int = 0) -> ProtocolFolds:
         seed: Seed of the placement of people.
 
     Raises:
-        UsageError: People are unknown, no mated or no non-mated pair, or a single fold.
+        UsageError: No mated or no non-mated pair, a single fold, or people that contradict the labels.
     """
-    person1, person2 = pair_people(pairs)
+    people = pair_people(pairs)
     mated = int(pairs.same.sum())
     if mated in (0, len(pairs)):
         raise UsageError(
@@ -53,8 +54,8 @@ def protocol_folds(pairs: PairList, *, seed: int = 0) -> ProtocolFolds:
             "non-mated ones"
         )
     if pairs.fold is None:
-        k = min(10, len(pairs.people))
-        drawn = identity_folds(person1, person2, k=k, seed=seed)
+        k = min(10, people.number)
+        drawn = identity_folds(people.person1, people.person2, k=k, seed=seed)
         if len(np.unique(drawn[drawn >= 0])) < 2:
             raise UsageError("the pairs cannot be dealt to two folds that share no person; add pairs or a fold column")
         return ProtocolFolds(drawn, f"{k} identity-disjoint folds drawn with seed {seed}", 0)
@@ -63,21 +64,8 @@ def protocol_folds(pairs: PairList, *, seed: int = 0) -> ProtocolFolds:
             "the fold column holds fewer than 2 folds, and a threshold must be chosen on other folds; "
             "leave the column out to have folds drawn"
         )
-    return ProtocolFolds(pairs.fold, "the fold labels of the pair list", _shared_people(person1, person2, pairs.fold))
-
-
-def pair_people(pairs: PairList) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Both person columns of a list.
-
-    Raises:
-        UsageError: The list does not know its people.
-    """
-    if pairs.person1 is None or pairs.person2 is None:
-        raise UsageError(
-            "intervals and folds go by people, and the pair list does not tell who is on a picture; add the columns "
-            "person1,person2, or put the pictures of each person into a folder of their own"
-        )
-    return pairs.person1, pairs.person2
+    shared = _shared_people(people.person1, people.person2, pairs.fold)
+    return ProtocolFolds(pairs.fold, "the fold labels of the pair list", shared)
 
 
 def _shared_people(person1: Sequence[str], person2: Sequence[str], fold: NDArray[np.int64]) -> int:

@@ -24,9 +24,10 @@ from visavis.metrics.weighted import (
     fnmr_statistic,
     tar_at_far_statistic,
 )
-from visavis.protocols.folds import ProtocolFolds, pair_people, protocol_folds
+from visavis.protocols.folds import ProtocolFolds, protocol_folds
 from visavis.protocols.ledger import UNLISTED
 from visavis.protocols.pairs import PairList
+from visavis.protocols.people import PairPeople, pair_people
 
 LEVEL = 0.95
 """Nominal coverage of every interval of a result."""
@@ -178,7 +179,7 @@ def verification_result(
     if np.shape(similarities) != (len(pairs),):
         raise UsageError(f"one similarity a pair is needed ({len(pairs)}); got shape {np.shape(similarities)}")
     folds = protocol_folds(pairs, seed=seed)
-    person1, person2 = pair_people(pairs)
+    people = pair_people(pairs)
     ranking = Ranking.of(similarities, pairs.same)
     scores, same = ranking.scores, pairs.same
     curve = ranking.roc()
@@ -186,7 +187,7 @@ def verification_result(
 
     def interval(statistic: Statistic) -> tuple[float, float] | None:
         rng = np.random.default_rng(seed)
-        found = person_bootstrap(person1, person2, statistic, resamples=resamples, rng=rng, level=LEVEL)
+        found = person_bootstrap(people.person1, people.person2, statistic, resamples=resamples, rng=rng, level=LEVEL)
         return _ends(found)
 
     acquisition = fta(sum(failed_images.values()), images, level=LEVEL)
@@ -206,7 +207,7 @@ def verification_result(
         pairs=len(pairs),
         mated=int(same.sum()),
         nonmated=int((~same).sum()),
-        people=len(pairs.people),
+        people=people.number,
         images=images,
         failed=int(np.isnan(scores).sum()),
         failed_images=dict(failed_images),
@@ -239,7 +240,7 @@ def verification_result(
         images_per_second=images / seconds if seconds else None,
         roles=dict(roles),
         ledger=ledger_sha256,
-        notes=(*notes, *_own_notes(pairs, folds, roles, shipped)),
+        notes=(*notes, *_own_notes(pairs, people, folds, roles, shipped)),
         seed=seed,
         resamples=resamples,
         curves={"roc": _roc_points(curve), "histogram": _histogram(scores, same)},
@@ -319,9 +320,18 @@ def _folds(folds: ProtocolFolds, accuracy: FoldAccuracy) -> dict[str, Any]:
 
 
 def _own_notes(
-    pairs: PairList, folds: ProtocolFolds, roles: Mapping[str, int], shipped: tuple[float, str] | None
+    pairs: PairList,
+    people: PairPeople,
+    folds: ProtocolFolds,
+    roles: Mapping[str, int],
+    shipped: tuple[float, str] | None,
 ) -> list[str]:
     notes = []
+    if people.linked:
+        notes.append(
+            "The list does not name its people: pictures that mated pairs link count as one person. Where one person "
+            "goes by two, intervals are too narrow."
+        )
     if folds.dropped:
         kept = folds.labels >= 0
         notes.append(

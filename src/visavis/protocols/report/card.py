@@ -194,7 +194,11 @@ def _made_by(result: Mapping[str, Any]) -> str:
     rows = [
         ["Model", text(result["model"])],
         ["Template space", f"<code>{text(result['space'])}</code>"],
-        *([text(name).replace("_", " ").capitalize(), text(value)] for name, value in result["made_by"].items()),
+        *(
+            [text(name).replace("_", " ").capitalize(), text(value)]
+            for name, value in result["made_by"].items()
+            if name != "model"
+        ),
         ["Time", "not taken" if result["seconds"] is None else f"{result['seconds']:,.1f} s, {speed:,.1f} pictures/s"],
         ["Seed", f"{result['seed']} (folds and resamples)"],
     ]
