@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.errors import UnreadableError
+from visavis.io import Source
 from visavis.pipeline.pipeline import Pipeline
 from visavis.runtime.session import EngineOptions
 from visavis.selection import Select
@@ -27,10 +29,21 @@ def _default() -> Pipeline:
 
 def _many(pictures: Any) -> Sequence[Any]:
     """One picture is a batch of one."""
-    single = isinstance(pictures, str | bytes | Path | Picture) or hasattr(pictures, "tobytes")
+    if isinstance(pictures, Pictures):
+        return [_row(pictures, row) for row in range(len(pictures))]
+    single = isinstance(pictures, str | bytes | bytearray | Path | Picture | Source) or hasattr(pictures, "tobytes")
     if single and not (isinstance(pictures, np.ndarray) and pictures.ndim == 4):
         return [pictures]
     return list(pictures)
+
+
+def _row(pictures: Pictures, row: int) -> Picture | Source:
+    """A picture of a batch; one that failed is a source that fails for the same reason when it is read."""
+    picture, failure = pictures.items[row], pictures.status.failures[row]
+    if picture is not None:
+        return picture
+    message, reason = (failure.message, failure.reason) if failure is not None else ("", "unreadable")
+    return Source.refused(pictures.sources[row], UnreadableError(message, reason=reason))
 
 
 def detect(pictures: Any, *, which: Select = "all") -> Faces:
@@ -43,7 +56,7 @@ def detect(pictures: Any, *, which: Select = "all") -> Faces:
     Returns:
         Rows grouped by picture; a picture without a face is one failed row.
     """
-    return _default().detect(pictures if isinstance(pictures, Pictures) else _many(pictures), which=which)[1]
+    return _default().detect(_many(pictures), which=which)[1]
 
 
 def align(pictures: Any, *, which: Select = "central") -> Crops:
@@ -54,7 +67,7 @@ def align(pictures: Any, *, which: Select = "central") -> Crops:
         which: ``central``: one crop a picture; ``all``: one a face.
     """
     pipeline = _default()
-    read, faces = pipeline.detect(pictures if isinstance(pictures, Pictures) else _many(pictures), which=which)
+    read, faces = pipeline.detect(_many(pictures), which=which)
     return pipeline.aligner.align(read, faces)
 
 

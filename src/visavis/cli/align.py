@@ -27,6 +27,7 @@ def align(
     minimum_size: options.MinimumSize = 0.0,
     suffix: Annotated[str, typer.Option("--format", help="png, jpg or webp.")] = "png",
     detector: options.Detector = None,
+    device: options.Device = None,
     threads: options.Threads = None,
     policy: options.Policy = None,
     as_json: options.Json = False,
@@ -45,7 +46,7 @@ def align(
     except OSError as error:
         raise UsageError(f"the folder {out} cannot be made: {error.strerror}") from error
     found = options.sources(pictures)
-    finder = options.build_detector(detector, threads, policy, minimum_size)
+    finder = options.build_detector(detector, device=device, threads=threads, policy=policy, minimum_size=minimum_size)
     rows = _aligned(found, out, finder, chosen, suffix)
     require_one_readable([row["reason"] for row in rows], [row["message"] for row in rows])
     if as_json:

@@ -31,6 +31,7 @@ def detect(
     out: Annotated[Path | None, typer.Option("--out", help="Write a table: .csv or .parquet.")] = None,
     draw: Annotated[Path | None, typer.Option("--draw", help="Draw the faces of one picture into this file.")] = None,
     detector: options.Detector = None,
+    device: options.Device = None,
     threads: options.Threads = None,
     policy: options.Policy = None,
     as_json: options.Json = False,
@@ -48,7 +49,7 @@ def detect(
     found = options.sources(pictures)
     if draw is not None and len(found) != 1:
         raise UsageError(f"--draw takes one picture; got {len(found)}")
-    finder = options.build_detector(detector, threads, policy, minimum_size)
+    finder = options.build_detector(detector, device=device, threads=threads, policy=policy, minimum_size=minimum_size)
     rows: list[dict[str, Any]] = []
     with progress("detecting") as advance:
         done = 0

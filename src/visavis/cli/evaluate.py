@@ -42,6 +42,7 @@ def pairs(
     detector: options.Detector = None,
     engine: options.Engine = None,
     precision: options.Precision = None,
+    device: options.Device = None,
     threads: options.Threads = None,
     flip: options.Flip = False,
     policy: options.Policy = None,
@@ -69,7 +70,14 @@ def pairs(
     listed = read_pairs(pair_list)
     store = open_store(images)
     pipeline = options.build_pipeline(
-        model=model, detector=detector, engine=engine, precision=precision, threads=threads, flip=flip, policy=policy
+        model=model,
+        detector=detector,
+        engine=engine,
+        precision=precision,
+        device=device,
+        threads=threads,
+        flip=flip,
+        policy=policy,
     )
     with progress("embedding") as advance:
         result, scored = evaluate_pairs(

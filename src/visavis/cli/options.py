@@ -22,6 +22,7 @@ Model = Annotated[
 Detector = Annotated[str | None, typer.Option("--detector", help="Detector: a name, an ONNX or card file.")]
 Engine = Annotated[str | None, typer.Option("--engine", help="onnxruntime or openvino.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16 or int8.")]
+Device = Annotated[str | None, typer.Option("--device", help="cpu or cuda; cuda needs onnxruntime-gpu.")]
 Threads = Annotated[int | None, typer.Option("--threads", help="Threads that work side by side; default: all cores.")]
 Flip = Annotated[bool, typer.Option("--flip", help="Average in the mirrored crop; twice the time.")]
 Policy = Annotated[str | None, typer.Option("--policy", help="Licence policy: research or commercial.")]
@@ -34,7 +35,9 @@ Pictures = Annotated[
 DEFAULT_MODEL = "embedder/sface.2021dec"
 
 
-def engine_options(engine: str | None, precision: str | None, threads: int | None) -> EngineOptions:
+def engine_options(
+    engine: str | None = None, precision: str | None = None, device: str | None = None, threads: int | None = None
+) -> EngineOptions:
     """The options of the environment, with those of the command line over them.
 
     Raises:
@@ -42,7 +45,7 @@ def engine_options(engine: str | None, precision: str | None, threads: int | Non
     """
     from visavis.runtime.session import EngineOptions
 
-    given: dict[str, Any] = {"engine": engine, "precision": precision, "threads": threads}
+    given: dict[str, Any] = {"engine": engine, "precision": precision, "device": device, "threads": threads}
     return replace(EngineOptions.default(), **{name: value for name, value in given.items() if value is not None})
 
 
@@ -52,6 +55,7 @@ def build_pipeline(
     detector: str | None = None,
     engine: str | None = None,
     precision: str | None = None,
+    device: str | None = None,
     threads: int | None = None,
     flip: bool = False,
     policy: str | None = None,
@@ -68,14 +72,16 @@ def build_pipeline(
     return Pipeline(
         model=model,
         detector=detector,
-        engine=engine_options(engine, precision, threads),
+        engine=engine_options(engine, precision, device, threads),
         flip=flip,
         policy=policy,
         minimum_size=minimum_size,
     )
 
 
-def build_detector(detector: str | None, threads: int | None, policy: str | None, minimum_size: float) -> Any:
+def build_detector(
+    detector: str | None, *, device: str | None, threads: int | None, policy: str | None, minimum_size: float
+) -> Any:
     """The detector that the options describe, alone.
 
     Raises:
@@ -86,7 +92,7 @@ def build_detector(detector: str | None, threads: int | None, policy: str | None
 
     return create_detector(
         detector or DEFAULT_DETECTOR,
-        engine=engine_options(None, None, threads),
+        engine=engine_options(device=device, threads=threads),
         policy=policy,
         minimum_size=minimum_size,
     )

