@@ -1,6 +1,6 @@
 """Run what the README quotes and write it down: docs/results/*.json, two pages, and the tables of the README.
 
-    python benchmarks/publish_results.py ../shared/data [--only accuracy|speed|pages]
+python benchmarks/publish_results.py ../shared/data [--only accuracy|speed|pages]
 """
 
 from __future__ import annotations
@@ -47,16 +47,17 @@ def between(ends: list[float]) -> str:
 
 def accuracy_table() -> str:
     lines = [
-        "| pairs | accuracy (95 % over people) | TAR at FAR 1e-3, oracle threshold | FMR and FNMR at the shipped threshold "
-        "for fmr=1e-3 | failed pictures |",
+        "| pairs | accuracy (95 % over people) | TAR at FAR 1e-3, oracle threshold | FMR and FNMR at the shipped "
+        "threshold for fmr=1e-3 | failed pictures |",
         "|---|---|---|---|---|",
     ]
     for name, (title, _, _) in SETS.items():
         record = load(name)
         shipped = record["shipped"]
         lines.append(
-            f"| [{title}](docs/results/{name}.json) | {record['accuracy']:.4f} ({between(record['accuracy_interval'])}) | "
-            f"{record['tar_at_far']['1e-3']:.4f} | {shipped['fmr_events']} of {shipped['fmr_trials']:,}, "
+            f"| [{title}](docs/results/{name}.json) | {record['accuracy']:.4f} "
+            f"({between(record['accuracy_interval'])}) | {record['tar_at_far']['1e-3']:.4f} | "
+            f"{shipped['fmr_events']} of {shipped['fmr_trials']:,}, "
             f"{shipped['fnmr_events']} of {shipped['fnmr_trials']:,} | {record['fta']['events']} of "
             f"{record['fta']['trials']:,} |"
         )
@@ -66,22 +67,23 @@ def accuracy_table() -> str:
 def speed_table() -> str:
     record = load("bench_pipeline")
     lines = [
-        "| engine | pictures a second | of bare | x OpenCV | x face_recognition, one process | x, a process a core | LFW |",
+        "| engine | pictures a second | of bare | x OpenCV | x face_recognition, one process | x, a process a core | "
+        "LFW |",
         "|---|---|---|---|---|---|---|",
     ]
     for row in record["rows"]:
         lines.append(
             f"| {row['engine']} {row['precision']} | {row['pictures_per_second']:.0f} ({row['spread'][0]:.0f} .. "
-            f"{row['spread'][1]:.0f}) | {row['ratio_bare']:.2f} | {row['ratio_opencv']:.2f} | {row['ratio_dlib']:.1f} | "
-            f"{row['ratio_dlib_process_a_core']:.1f} | {row['accuracy']:.4f} |"
+            f"{row['spread'][1]:.0f}) | {row['ratio_bare']:.2f} | {row['ratio_opencv']:.2f} | "
+            f"{row['ratio_dlib']:.1f} | {row['ratio_dlib_process_a_core']:.1f} | {row['accuracy']:.4f} |"
         )
     lines.append("")
     lines.append(
         f"From file to template on LFW crops, {record['machine']['cores']} cores of {record['machine']['processor']}; "
         f"medians of {record['rounds']} interleaved rounds of {record['pictures']} pictures "
         f"([record](docs/results/bench_pipeline.json)). *Bare* is the same networks on prepared tensors. OpenCV "
-        f"({record['opencv']:.0f}/s, LFW {record['opencv_accuracy']:.4f}) runs its own pipeline with the same weights and "
-        "detector inputs."
+        f"({record['opencv']:.0f}/s, LFW {record['opencv_accuracy']:.4f}) runs its own pipeline with the same weights "
+        "and detector inputs."
     )
     return "\n".join(lines)
 

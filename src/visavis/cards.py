@@ -172,9 +172,17 @@ class WeightCard:
     def from_dict(cls, record: dict[str, Any]) -> WeightCard:
         """Read what `to_dict` wrote.
 
+        A record names no code outside visavis: a loader of another package comes with a card of that package, through
+        the registry.
+
         Raises:
-            UsageError: Unknown or missing fields; the message names them.
+            UsageError: Unknown or missing fields, or a loader outside visavis; the message names them.
         """
+        if not str(record.get("loader", "visavis.")).startswith("visavis."):
+            raise UsageError(
+                f"a card file may name loaders of visavis only; got {record['loader']!r}. A package of its own adds a "
+                "card through the entry points visavis.registry"
+            )
         kinds = {kind.__name__: kind for kind in (PackageFile, HubFile, UrlFile, LocalFile)}
         fields = dict(record)
         try:

@@ -71,7 +71,7 @@ def names(pattern: str = "*") -> list[str]:
 def resolve(name: str, *, kind: str | None = None) -> str:
     """The full name of a short one.
 
-    ``embedder/sface.opencv-2021dec`` stays; ``embedder/sface`` and, with ``kind="embedder"``, ``sface`` become it
+    ``embedder/sface.2021dec`` stays; ``embedder/sface`` and, with ``kind="embedder"``, ``sface`` become it
     when exactly one entry begins so.
 
     Raises:

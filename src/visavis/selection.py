@@ -13,6 +13,18 @@ Select = Literal["central", "largest", "all"]
 SELECTIONS: tuple[Select, ...] = ("central", "largest", "all")
 
 
+def check_selection(which: str) -> Select:
+    """The selection, when it is one.
+
+    Raises:
+        UsageError: Unknown selection.
+    """
+    for known in SELECTIONS:
+        if which == known:
+            return known
+    raise UsageError(f"a selection is {', '.join(SELECTIONS)}; got {which!r}")
+
+
 def chosen(boxes: NDArray[np.floating], which: Select, *, width: float, height: float) -> NDArray[np.intp]:
     """The rows that are meant.
 
@@ -29,8 +41,7 @@ def chosen(boxes: NDArray[np.floating], which: Select, *, width: float, height: 
     Raises:
         UsageError: Unknown selection.
     """
-    if which not in SELECTIONS:
-        raise UsageError(f"a selection is {', '.join(SELECTIONS)}; got {which!r}")
+    check_selection(which)
     if which == "all" or len(boxes) < 2:
         return np.arange(len(boxes))
     sides = np.clip(boxes[:, 2:] - boxes[:, :2], 0, None)

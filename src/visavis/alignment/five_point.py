@@ -10,6 +10,7 @@ from visavis.geometry import ARCFACE_112, CropTemplate, similarity_transform
 from visavis.types import Crops, Faces, Failure, Pictures, Status
 from visavis.warps import crop
 
+_SMALLEST = 1e-12
 _DEGENERATE = Failure("landmarks", "the five points coincide, so the face cannot be aligned")
 
 
@@ -41,7 +42,8 @@ class FivePointAligner:
         scale = np.array([(1.0, 1.0) if item is None else item.scale for item in items]).reshape(-1, 1, 2)
         here = (faces.points.astype(np.float64) + 0.5) / scale - 0.5
         found = similarity_transform(here, self.template.array())
-        usable = np.isfinite(found).all(axis=(1, 2)) & (np.abs(np.linalg.det(found[:, :, :2])) >= 1e-12)
+        # A similarity's determinant is the sum of two squares; NaN compares as not usable.
+        usable = np.isfinite(found).all(axis=(1, 2)) & ((found[:, :, 0] ** 2).sum(axis=1) >= _SMALLEST)
         for row, item in enumerate(items):
             if failures[row] is not None:
                 continue

@@ -81,7 +81,7 @@ def bench_pipeline(
     if not isinstance(store, TarStore):
         raise UsageError(f"the bench reads a plain tar archive, as its peers do; {images} is a folder")
     plain_offsets(Path(images))
-    pairs = _pairs(Path(images), pair_list)
+    pairs = _pairs(Path(images), store, pair_list)
     names = [name for name in (pairs.images if pairs is not None else store.names()) if is_image_name(name)]
     timed = names[:: max(1, len(names) // count)][:count]
     with ExitStack() as stack:
@@ -100,10 +100,18 @@ def bench_pipeline(
     return _record(engines, peer_rows, accuracy, count=len(timed), rounds=rounds, children=children)
 
 
-def _pairs(images: Path, given: Path | None) -> PairList | None:
+def _pairs(images: Path, store: TarStore, given: Path | None) -> PairList | None:
+    """The given pair list, or the one beside the archive when it is about the archive's pictures."""
+    if given is not None:
+        return read_pairs(given)
     beside = images.with_name("pairs.txt")
-    path = given or (beside if beside.is_file() else None)
-    return None if path is None else read_pairs(path)
+    if not beside.is_file():
+        return None
+    pairs = read_pairs(beside)
+    if all(name in store for name in pairs.images):
+        return pairs
+    _log.warning("%s names pictures that %s does not hold; no accuracy is computed", beside, images)
+    return None
 
 
 def _engines() -> list[EngineOptions]:

@@ -121,7 +121,8 @@ def shipped(space: str) -> Calibration:
     if found is None:
         raise ModelError(
             f"no calibration ships for the template space {space}; shipped: {', '.join(sorted(_tables())) or 'none'}. "
-            "Use the default detector, rule and model, or fit one with visavis.calibration.fit.fit_verification",
+            "Use the default detector, rule and model, or fit one with visavis.calibration.fit.fit_verification and "
+            "pass it: Pipeline(calibration=...)",
             reason="calibration.missing",
         )
     return found

@@ -82,10 +82,11 @@ def require_one_readable(reasons: list[str], messages: list[str]) -> None:
 def detected(detector: Any, found: list[Source], which: Select) -> Iterator[tuple[Pictures, Faces]]:
     """The pictures and their faces, some at a time, in order."""
     from visavis.io import read_batch
+    from visavis.pipeline.pipeline import DECODED_SIDE
 
     iterator = iter(found)
     while part := list(itertools.islice(iterator, _CHUNK)):
-        read = read_batch(part)
+        read = read_batch(part, min_side=DECODED_SIDE)
         yield read, detector.detect(read, which=which)
 
 
@@ -120,6 +121,7 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
         **{name: points.reshape(-1, 10)[:, index] for index, name in enumerate(names)},
         "status": [row["status"] for row in rows],
         "reason": [row["reason"] for row in rows],
+        "message": [row["message"] for row in rows],
     }
 
 

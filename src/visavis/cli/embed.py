@@ -66,6 +66,7 @@ def embed(
             advance(done, len(found))
     columns = _columns(parts)
     require_one_readable(columns["reason"], columns["message"])
+    columns["space"] = [pipeline.space.fingerprint] * len(columns["image"])
     record = {"space": pipeline.space.fingerprint, "made_by": pipeline.made_by.to_dict()}
     _write(out, columns, record)
     good = sum(status == "ok" for status in columns["status"])

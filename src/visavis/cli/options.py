@@ -7,8 +7,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from visavis.errors import UsageError
-
 if TYPE_CHECKING:
     from visavis.io import Source
     from visavis.pipeline.pipeline import Pipeline
@@ -104,12 +102,9 @@ def selection(which: str) -> Select:
     Raises:
         UsageError: Unknown selection.
     """
-    from visavis.selection import SELECTIONS
+    from visavis.selection import check_selection
 
-    for known in SELECTIONS:
-        if which == known:
-            return known
-    raise UsageError(f"--which is {', '.join(SELECTIONS)}; got {which!r}")
+    return check_selection(which)
 
 
 def sources(inputs: list[str]) -> list[Source]:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.cards import WeightCard
-from visavis.detection.candidates import NOTHING, Candidates, vote
+from visavis.detection.candidates import Candidates, vote
 from visavis.detection.decoders import DECODERS
 from visavis.detection.looks import Look, around, whole
 from visavis.detection.working_size import WorkingSize
@@ -18,7 +18,7 @@ from visavis.runtime.pixels import INPUT
 from visavis.runtime.session import EngineOptions, Session, open_session
 from visavis.runtime.weights import prepared_weights
 from visavis.runtime.workers import ordered_map
-from visavis.selection import Select, chosen
+from visavis.selection import Select, check_selection, chosen
 from visavis.types import Faces, Failure, Picture, Pictures, Status
 
 _OVERLAP = 0.3
@@ -26,12 +26,8 @@ _AGREEMENT = 0.5
 _FLOOR = 0.3
 _SAME_FACE = 0.3
 
-_NOWHERE = (
-    np.full((1, 4), np.nan, np.float32),
-    np.full(1, np.nan, np.float32),
-    np.full((1, 5, 2), np.nan, np.float32),
-)
-
+_NOWHERE = Candidates(*(np.full(shape, np.nan, np.float32) for shape in ((1, 4), (1,), (1, 5, 2))))
+TOO_SMALL = Failure("face-too-small", "every face found is smaller than the minimum size that was asked for")
 NO_FACE = Failure("no-face", "no face was found; use a picture that shows a face of at least 20 pixels")
 
 
@@ -91,17 +87,21 @@ class OnnxDetector:
 
         Args:
             pictures: The pictures.
-            which: ``all``, ``largest`` or ``central``; see `visavis.selection.select`.
+            which: ``all``, ``largest`` or ``central``; see `visavis.selection.chosen`.
 
         Returns:
             Rows grouped by picture, in order. A picture that could not be read keeps its reason, one without a
             face is a failed row ``no-face``.
         """
+        check_selection(which)
 
-        def find(picture: Picture | None) -> Candidates:
-            return NOTHING if picture is None else self._find(picture, which)
+        def find(row: int) -> Candidates | Failure:
+            picture = pictures.items[row]
+            if picture is None:
+                return pictures.status.failures[row] or NO_FACE
+            return self._find(picture, which)
 
-        return _columns(pictures, list(ordered_map(find, pictures.items, workers=self._workers)))
+        return _columns(list(ordered_map(find, range(len(pictures)), workers=self._workers)))
 
     def find(self, picture: Picture, *, which: Select = "all") -> Faces:
         """The faces of one picture, on the calling thread.
@@ -110,17 +110,19 @@ class OnnxDetector:
             picture: The picture.
             which: ``all``, ``largest`` or ``central``.
         """
-        return _columns(Pictures.of([picture]), [self._find(picture, which)])
+        return _columns([self._find(picture, check_selection(which))])
 
-    def _find(self, picture: Picture, which: Select) -> Candidates:
-        """The faces of one picture, in its stored pixels."""
+    def _find(self, picture: Picture, which: Select) -> Candidates | Failure:
+        """The faces of one picture, in its stored pixels; or why there is none."""
         width, height = picture.size
         found = self._first(picture.pixels)
         if self.minimum_size and len(found):
             sides = (found.boxes[:, 2:] - found.boxes[:, :2]) * np.array(picture.scale, np.float32)
             found = found[np.flatnonzero(sides.max(axis=1) >= self.minimum_size)]
+            if not len(found):
+                return TOO_SMALL
         if not len(found):
-            return found
+            return NO_FACE
         if len(found) > 1:
             found = found[chosen(found.boxes, which, width=width, height=height)]
         if self.working_size.face:
@@ -186,26 +188,17 @@ class OnnxDetector:
         return Candidates(boxes, found.score, points)
 
 
-def _columns(pictures: Pictures, found: list[Candidates]) -> Faces:
-    """Faces of a batch; a picture that failed or shows nobody is one failed row."""
-    boxes, score, points, picture = [], [], [], []
-    failures: list[Failure | None] = []
-    for row, part in enumerate(found):
-        if len(part):
-            boxes.append(part.boxes)
-            score.append(part.score)
-            points.append(part.points)
-            failures += [None] * len(part)
-        else:
-            boxes.append(_NOWHERE[0])
-            score.append(_NOWHERE[1])
-            points.append(_NOWHERE[2])
-            failures.append(pictures.status.failures[row] or NO_FACE)
-        picture += [row] * max(1, len(part))
+def _columns(found: list[Candidates | Failure]) -> Faces:
+    """Faces of a batch, a picture after the other; one without a face is one failed row."""
     if not found:
         return Faces.empty()
-    status = Status(tuple(failures))
-    return Faces(np.concatenate(boxes), np.concatenate(score), np.concatenate(points), np.array(picture), status)
+    parts = [_NOWHERE if isinstance(part, Failure) else part for part in found]
+    failures = [part if isinstance(part, Failure) else None for part in found]
+    lengths = [len(part) for part in parts]
+    status = tuple(failure for failure, length in zip(failures, lengths, strict=True) for _ in range(length))
+    together = Candidates.concat(parts)
+    picture = np.repeat(np.arange(len(parts)), lengths)
+    return Faces(together.boxes, together.score, together.points, picture, Status(status))
 
 
 def _to_stored(scale: tuple[float, float]) -> tuple[tuple[float, float], tuple[float, float]]:

@@ -17,7 +17,7 @@ def _max_pixels() -> int:
 
 
 def _parsed(text: str | None) -> int:
-    if text is None:
+    if not text:
         return _PIXELS
     try:
         return int(text.replace("_", ""))

@@ -10,7 +10,7 @@ import numpy as np
 
 from visavis import registry
 from visavis.calibration.table import Calibration, shipped
-from visavis.errors import ModelError, NoFaceError, UnreadableError, UsageError
+from visavis.errors import NoFaceError, SpaceError, UnreadableError, UsageError
 from visavis.geometry import TEMPLATES
 from visavis.io import read_batch
 from visavis.io._unreadable import printable
@@ -36,7 +36,7 @@ from visavis.types import (
 from visavis.types.protocols import Aligner, Detector
 
 _CHUNK = 16
-_MIN_SIDE = 2160
+DECODED_SIDE = 2160
 """Pictures whose shorter side is twice this or more are decoded at half size or less."""
 
 
@@ -64,10 +64,12 @@ class Pipeline:
         engine: Engine, precision, threads of the embedder; the defaults of the environment when None.
         flip: Average each embedding with that of the mirrored crop.
         minimum_size: Faces whose longer box side is smaller are left out; pixels of the picture.
+        calibration: Operating points of one's own, fitted in this pipeline's space; the shipped ones when None.
         policy: Licence policy, ``research`` or ``commercial``.
 
     Raises:
         ModelError: A part is unknown, missing or refused.
+        SpaceError: The calibration was fitted in another space.
     """
 
     def __init__(
@@ -78,6 +80,7 @@ class Pipeline:
         engine: EngineOptions | None = None,
         flip: bool = False,
         minimum_size: float = 0.0,
+        calibration: Calibration | None = None,
         policy: str | None = None,
     ) -> None:
         self.engine = engine or EngineOptions.default()
@@ -91,22 +94,29 @@ class Pipeline:
         self.space = self.embedder.space(tag)
         self.aligner: Aligner = registry.create("aligner/five-point", template=TEMPLATES[self.space.crop], detector=tag)
 
+        if calibration is not None and calibration.space != self.space.fingerprint:
+            raise SpaceError(
+                f"the calibration {calibration.name} was fitted in space {calibration.space}, this pipeline's is "
+                f"{self.space.fingerprint}; fit it with this detector, rule and model"
+            )
+        self._calibration = calibration
+
     @property
     def made_by(self) -> Provenance:
         """Model, engine, precision and versions."""
         return self.embedder.made_by
 
     def calibration(self) -> Calibration:
-        """The shipped calibration of this space.
+        """The calibration that was given, else the one that ships for this space.
 
         Raises:
             ModelError: There is none for this combination of detector, rule and recogniser.
         """
-        return shipped(self.space.fingerprint)
+        return self._calibration or shipped(self.space.fingerprint)
 
     def read(self, sources: Sequence[Any]) -> Pictures:
         """Decode pictures at the size this pipeline needs; see `visavis.io.read_batch`."""
-        return read_batch(sources, min_side=_MIN_SIDE)
+        return read_batch(sources, min_side=DECODED_SIDE)
 
     def detect(self, sources: Sequence[Any] | Pictures, *, which: Select = "all") -> tuple[Pictures, Faces]:
         """The pictures, and the faces of each in order.
@@ -218,9 +228,9 @@ class Pipeline:
         if len(left) != 1 or len(right) != 1:
             raise UsageError(f"compare takes one template a side; got {len(left)} and {len(right)}; pool them first")
         if not self.space.comparable(left.space):
-            raise ModelError(
-                f"these templates are of space {left.space.fingerprint}, this pipeline's is {self.space.fingerprint}",
-                reason="space",
+            raise SpaceError(
+                f"these templates are of space {left.space.fingerprint}, this pipeline's is {self.space.fingerprint}; "
+                "compare them with the pipeline that made them"
             )
         calibration = self.calibration()
         threshold = calibration.threshold(at)

@@ -234,7 +234,7 @@ def verification_result(
         auc_interval=interval(auc_statistic(scores, same)),
         dprime=dprime(scores[same], scores[~same]),
         counts=counts,
-        ungated=tuple(name for name, sides in counts.items() if not gated(min(sides.values()), sum(sides.values()))),
+        ungated=tuple(name for name, sides in counts.items() if not _enough(sides)),
         level=LEVEL,
         seconds=seconds,
         images_per_second=images / seconds if seconds else None,
@@ -245,6 +245,12 @@ def verification_result(
         resamples=resamples,
         curves={"roc": _roc_points(curve), "histogram": _histogram(scores, same)},
     )
+
+
+def _enough(sides: Mapping[str, int]) -> bool:
+    """Whether a figure rests on enough events; one that rests on none, such as a perfect EER, does not."""
+    total = sum(sides.values())
+    return total > 0 and gated(min(sides.values()), total)
 
 
 def _shipped(

@@ -12,7 +12,7 @@ from visavis._require import require
 from visavis._version import __version__
 from visavis.cards import WeightCard
 from visavis.errors import ModelError, UsageError
-from visavis.recognition.template_rows import check_crops, template_rows
+from visavis.recognition.template_rows import embed_rows, template_space
 from visavis.runtime.session import EngineOptions
 from visavis.runtime.weights import find_weights, read_weights
 from visavis.types import Crops, Provenance, Templates, TemplateSpace
@@ -54,27 +54,15 @@ class DlibEmbedder:
 
     def space(self, detector: str) -> TemplateSpace:
         """The space of templates made of crops that a detector placed."""
-        return TemplateSpace(
-            detector=detector,
-            landmarks="five-point",
-            crop=self.card.contract.template,
-            recogniser=self.card.sha256,
-            dimension=self.card.dimension,
-            flip=self.flip,
-        )
+        return template_space(self.card, detector=detector, flip=self.flip)
 
     def embed(self, crops: Crops) -> Templates:
         """One template a crop, in order; failed crops give failed templates.
 
         Raises:
-            UsageError: The crops follow another template.
+            UsageError: The crops follow another template than the network expects.
         """
-        check_crops(crops, self.card)
-        good = np.flatnonzero(crops.ok)
-        raw = np.full((len(crops), self.card.dimension), np.nan, np.float32)
-        if good.size:
-            raw[good] = self.raw(crops.pixels[good])
-        return template_rows(raw, crops.status, self.space(crops.detector), self.made_by)
+        return embed_rows(crops, self.card, self.raw, flip=self.flip, made_by=self.made_by)
 
     def raw(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw embeddings ``(N, 128)`` of uint8 RGB crops ``(N, 150, 150, 3)``."""

@@ -8,7 +8,7 @@ from numpy.typing import NDArray
 from visavis._version import __version__
 from visavis.cards import WeightCard
 from visavis.errors import ModelError
-from visavis.recognition.template_rows import check_crops, template_rows
+from visavis.recognition.template_rows import embed_rows, template_space
 from visavis.runtime.pixels import INPUT
 from visavis.runtime.session import EngineOptions, open_session
 from visavis.runtime.weights import prepared_weights
@@ -52,14 +52,7 @@ class OnnxEmbedder:
 
     def space(self, detector: str) -> TemplateSpace:
         """The space of templates made of crops that a detector placed."""
-        return TemplateSpace(
-            detector=detector,
-            landmarks="five-point",
-            crop=self.card.contract.template,
-            recogniser=self.card.sha256,
-            dimension=self.card.dimension,
-            flip=self.flip,
-        )
+        return template_space(self.card, detector=detector, flip=self.flip)
 
     def embed(self, crops: Crops) -> Templates:
         """One template a crop, in order; failed crops give failed templates.
@@ -67,12 +60,7 @@ class OnnxEmbedder:
         Raises:
             UsageError: The crops follow another template than the network expects.
         """
-        check_crops(crops, self.card)
-        good = np.flatnonzero(crops.ok)
-        raw = np.full((len(crops), self.card.dimension), np.nan, np.float32)
-        if good.size:
-            raw[good] = self.raw(crops.pixels[good])
-        return template_rows(raw, crops.status, self.space(crops.detector), self.made_by)
+        return embed_rows(crops, self.card, self.raw, flip=self.flip, made_by=self.made_by)
 
     def raw(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw embeddings ``(N, D)`` of uint8 RGB crops ``(N, H, W, 3)``, on all workers."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -30,6 +32,46 @@ def template_rows(raw: NDArray[np.float32], status: Status, space: TemplateSpace
     norms[~final.ok] = np.nan
     vectors = (raw / norms[:, None]).astype(np.float32)
     return Templates(vectors, norms.astype(np.float32), final, np.full(len(raw), np.nan, np.float32), space, made_by)
+
+
+def template_space(card: WeightCard, *, detector: str, flip: bool) -> TemplateSpace:
+    """The space of a recogniser's templates, of crops that a detector placed."""
+    return TemplateSpace(
+        detector=detector,
+        landmarks="five-point",
+        crop=card.contract.template,
+        recogniser=card.sha256,
+        dimension=card.dimension,
+        flip=flip,
+    )
+
+
+def embed_rows(
+    crops: Crops,
+    card: WeightCard,
+    run: Callable[[NDArray[np.uint8]], NDArray[np.float32]],
+    *,
+    flip: bool,
+    made_by: Provenance,
+) -> Templates:
+    """One template a crop, in order; failed crops give failed templates.
+
+    Args:
+        crops: The crops.
+        card: Of the recogniser.
+        run: From uint8 RGB crops ``(N, H, W, 3)`` to raw embeddings ``(N, D)``.
+        flip: Whether ``run`` averages in the mirrored crop.
+        made_by: What computes the embeddings.
+
+    Raises:
+        UsageError: The crops follow another template than the network expects.
+    """
+    check_crops(crops, card)
+    good = np.flatnonzero(crops.ok)
+    raw = np.full((len(crops), card.dimension), np.nan, np.float32)
+    if good.size:
+        raw[good] = run(crops.pixels[good])
+    return template_rows(raw, crops.status, template_space(card, detector=crops.detector, flip=flip), made_by)
 
 
 def check_crops(crops: Crops, card: WeightCard) -> None:
