@@ -137,6 +137,10 @@ class WeightCard:
     notes: tuple[str, ...] = field(default=())
 
     def __post_init__(self) -> None:
+        if self.kind not in ("detector", "embedder"):
+            raise UsageError(f"the kind of the card {self.name!r} is detector or embedder; got {self.kind!r}")
+        if self.use not in ("any", "research"):
+            raise UsageError(f"the use of the card {self.name!r} is any or research; got {self.use!r}")
         if not self.sources:
             raise UsageError(f"the card {self.name!r} names no source for its weights")
         local = all(isinstance(source, LocalFile) for source in self.sources)

@@ -39,12 +39,18 @@ def _reduced(
     back = np.linalg.inv(affine[:, :2])
     corners = (np.array([[0, 0], [width, 0], [0, height], [width, height]]) - affine[:, 2]) @ back.T
     rows, columns = pixels.shape[:2]
-    low = np.clip(np.floor(corners.min(axis=0)) - factor, 0, [columns, rows]).astype(int)
-    high = np.clip(np.ceil(corners.max(axis=0)) + factor, 0, [columns, rows]).astype(int)
-    size = (high - low) // factor
-    if (size < 1).any():
+    low = np.clip(np.floor(corners.min(axis=0)) - 2 * factor, 0, [columns, rows]).astype(int)
+    high = np.clip(np.ceil(corners.max(axis=0)) + 2 * factor, 0, [columns, rows]).astype(int)
+    if (high - low < 1).any():
         return pixels, affine
-    region = pixels[low[1] : low[1] + size[1] * factor, low[0] : low[0] + size[0] * factor]
+    # Whole cells only: a last cell that the picture cuts is filled with its own edge, not with black.
+    size = -(-(high - low) // factor)
+    right, bottom = np.minimum(low + size * factor, [columns, rows])
+    region = pixels[low[1] : bottom, low[0] : right]
+    missing = size * factor - (right - low[0], bottom - low[1])
+    if missing.any():
+        down, across = int(missing[1]), int(missing[0])
+        region = np.asarray(cv2.copyMakeBorder(region, 0, down, 0, across, cv2.BORDER_REPLICATE), np.uint8)
     small = np.asarray(cv2.resize(region, (int(size[0]), int(size[1])), interpolation=cv2.INTER_AREA), np.uint8)
     # Pixel centres: x_small = (x - low + .5) / factor - .5
     moved = affine.copy()

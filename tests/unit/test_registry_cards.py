@@ -175,7 +175,7 @@ def test_every_source_and_contract_survives_json(source):
 
 
 def _card(**changes):
-    values = {"name": "mine", "kind": "embedder", "loader": "m:a", "sources": (SOURCE,), "sha256": "0" * 64}
+    values = {"name": "mine", "kind": "embedder", "loader": "visavis.a:B", "sources": (SOURCE,), "sha256": "0" * 64}
     return WeightCard(**{**values, "licence": "MIT", "contract": InputContract("rgb"), "dimension": 8, **changes})
 
 
@@ -218,6 +218,12 @@ def test_a_card_that_makes_no_sense_is_refused(changes, word):
 def test_a_record_that_is_no_card_is_refused(changes):
     with pytest.raises(UsageError, match="not a weight card"):
         WeightCard.from_dict({**_card().to_dict(), **changes})
+
+
+@pytest.mark.parametrize("loader", ["os:system", "visavisual.a:B", "visavis:B", "subprocess:run", ""])
+def test_a_record_names_no_code_of_others(loader):
+    with pytest.raises(UsageError, match="loader"):
+        WeightCard.from_dict({**_card().to_dict(), "loader": loader})
 
 
 @pytest.mark.parametrize("field", ["name", "kind", "loader", "sources", "sha256", "licence", "contract"])

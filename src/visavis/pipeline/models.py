@@ -36,7 +36,9 @@ def model_card(model: str | Path | WeightCard, *, kind: Kind) -> Any:
     if isinstance(model, WeightCard):
         card = model
     elif not _is_path(model):
-        return registry.load(registry.resolve(str(model), kind=kind))
+        card = registry.load(registry.resolve(str(model), kind=kind))
+        if not isinstance(card, WeightCard):
+            return card
     else:
         card = _card_of_path(Path(model).expanduser(), kind)
     if card.kind != kind:

@@ -19,6 +19,8 @@ ACCEPTED = (
     "CSV with the header image1,image2,same[,fold][,person1,person2] and same as 0, 1, true or false"
 )
 
+_MOST_DIGITS = 18
+_LONGEST = 200
 _SAME = {"0": False, "1": True, "false": False, "true": True}
 
 
@@ -121,13 +123,14 @@ def _lines(path: Path) -> list[str]:
 
 
 def _wrong(path: str | Path, line: int, what: str) -> InputError:
-    return InputError(f"{path}, line {line}: {what}; {ACCEPTED}", reason="pairs")
+    short = what if len(what) <= _LONGEST else f"{what[:_LONGEST]}..."
+    return InputError(f"{path}, line {line}: {short}; {ACCEPTED}", reason="pairs")
 
 
 def _read_lfw(path: str | Path, lines: Sequence[str], suffix: str) -> PairList:
     rows = [(number, line.split()) for number, line in enumerate(lines, start=1) if line.strip()]
     header = rows[0][1] if len(rows[0][1]) <= 2 else []
-    if not all(field.isdecimal() and int(field) > 0 for field in header):
+    if not all(_is_number(field) and int(field) > 0 for field in header):
         raise _wrong(path, rows[0][0], f"'{' '.join(header)}' is not a header of one or two positive numbers")
     body = rows[1:] if header else rows
     pairs = [_lfw_pair(path, number, fields, suffix) for number, fields in body]
@@ -154,7 +157,7 @@ def _lfw_pair(path: str | Path, number: int, fields: list[str], suffix: str) -> 
     mated = len(fields) == 3
     name1, index1, name2, index2 = (fields[0], fields[1], fields[0], fields[2]) if mated else fields
     for index in (index1, index2):
-        if not index.isdecimal():
+        if not _is_number(index):
             raise _wrong(path, number, f"'{index}' is not the number of a picture")
     if not mated and name1 == name2:
         raise _wrong(path, number, f"a pair of two people names '{name1}' twice")
@@ -170,19 +173,26 @@ def _check_lfw_counts(
 ) -> None:
     """Raise unless the body holds, for each fold, n mated and then n non-mated pairs."""
     folds, size = header if len(header) == 2 else (1, header[0])
+    if len(body) != 2 * folds * size:
+        last = body[-1][0] if body else 1
+        raise _wrong(path, last, f"the header promises {2 * folds * size} pairs and the file holds {len(body)}")
     expected = np.tile(np.repeat([True, False], size), folds)
     for (number, _), have, want in zip(body, same, expected, strict=False):
         if have != want:
             kind = "one person (3 fields)" if want else "two people (4 fields)"
             raise _wrong(path, number, f"by the header, {size} + {size} pairs a fold, this is a pair of {kind}")
-    if len(body) != len(expected):
-        last = body[-1][0] if body else 1
-        raise _wrong(path, last, f"the header promises {len(expected)} pairs and the file holds {len(body)}")
+
+
+def _is_number(text: str) -> bool:
+    """Whether a field is a plain whole number that fits any column."""
+    return text.isascii() and text.isdecimal() and len(text) <= _MOST_DIGITS
 
 
 def _read_csv(path: str | Path, lines: Sequence[str]) -> PairList:
     reader = csv.reader(io.StringIO("".join(lines), newline=""), strict=True)
     rows = list(_csv_rows(path, reader))
+    if not rows:
+        raise _wrong(path, 1, "there is no header")
     header = [field.strip().lower() for field in rows[0][1]]
     place = {name: header.index(name) for name in _csv_columns(path, rows[0][0], header)}
     image1, image2, same, fold, person1, person2 = [], [], [], [], [], []
@@ -241,7 +251,7 @@ def _csv_columns(path: str | Path, number: int, header: list[str]) -> list[str]:
 
 
 def _fold(path: str | Path, number: int, text: str) -> int:
-    if not text.isdecimal():
+    if not _is_number(text):
         raise _wrong(path, number, f"fold is '{text}', not a whole number from 0")
     return int(text)
 

@@ -41,11 +41,17 @@ class Templates:
     def __post_init__(self) -> None:
         vectors = column(self.vectors, "Templates.vectors", (None, self.space.dimension))
         length = len(vectors)
+        if len(self.status) != length:
+            raise UsageError(f"Templates.status must have {length} rows; got {len(self.status)}")
+        failed = ~self.status.ok
+        if failed.any() and not np.isnan(vectors[failed]).all():
+            # Whatever a failed row held, it must not compare as a match.
+            vectors = vectors.copy()
+            vectors[failed] = np.nan
+            vectors.setflags(write=False)
         object.__setattr__(self, "vectors", vectors)
         object.__setattr__(self, "norms", column(self.norms, "Templates.norms", (length,)))
         object.__setattr__(self, "quality", column(self.quality, "Templates.quality", (length,)))
-        if len(self.status) != length:
-            raise UsageError(f"Templates.status must have {length} rows; got {len(self.status)}")
         lengths = np.linalg.norm(vectors[self.status.ok], axis=1)
         if not (np.abs(lengths - 1) < _UNIT_TOLERANCE).all():
             raise UsageError("a template that did not fail must be finite and have unit norm; divide by its norm first")

@@ -232,7 +232,9 @@ def test_faces_below_the_least_size_are_left_out(pair, detector):
         faces = registry.create(NAME, engine=TWO, minimum_size=float(least)).find(pair[0])
         assert faces.ok.all() and len(faces) == count and faces.size.min() >= least
     nobody = registry.create(NAME, engine=TWO, minimum_size=float(sizes[1] * 1.1)).find(pair[0])
-    assert nobody.status.reasons == ("no-face",)
+    assert nobody.status.reasons == ("face-too-small",) and np.isnan(nobody.boxes).all()
+    blank = Picture(np.zeros((64, 64, 3), np.uint8))
+    assert registry.create(NAME, engine=TWO, minimum_size=50.0).find(blank).status.reasons == ("no-face",)
 
 
 def test_the_least_size_is_of_the_stored_picture_and_decides_before_the_choice(pair):
