@@ -230,13 +230,9 @@ def test_the_table_of_faces_equals_the_json(pictures, tmp_path, capfd, suffix):
     points = [
         f"{place}_{axis}" for place in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
     ]
-    assert list(stored[0]) == ["image", "x0", "y0", "x1", "y1", "score", *points, "status", "reason"]
+    assert list(stored[0]) == ["image", "x0", "y0", "x1", "y1", "score", *points, "status", "reason", "message"]
     for row, cells in zip(rows, stored, strict=True):
-        assert [cells[name] or "" for name in ("image", "status", "reason")] == [
-            row["image"],
-            row["status"],
-            row["reason"],
-        ]
+        assert all((cells[name] or "") == row[name] for name in ("image", "status", "reason", "message"))
         numbers = [cells[name] for name in ("x0", "y0", "x1", "y1", "score", *points)]
         if row["status"] == "failed":
             assert numbers == [None] * 15 and row["box"] is row["score"] is row["points"] is None
@@ -269,7 +265,7 @@ def test_which_chooses_and_min_size_leaves_out(pictures, capfd):
     [row] = listed(call(capfd, "detect", both, "--min-size", float(sizes.mean()), "--json"))
     assert max(np.subtract(row["box"][2:], row["box"][:2])) == pytest.approx(sizes.max(), abs=0.02)
     [row] = listed(call(capfd, "detect", both, "--min-size", 1000, "--json"))
-    assert row["reason"] == "no-face"
+    assert row["reason"] == "face-too-small"
     assert "nonsense" in call(capfd, "detect", both, "--which", "nonsense").refused(2)
     call(capfd, "detect", both, "--min-size", -1).refused(2)
 

@@ -104,11 +104,7 @@ def test_similarity_is_the_table_of_cosines(plain):
     slow = [[float(a @ b) for b in templates.vectors[[1, 0, 1]]] for a in templates.vectors]
     assert table.shape == (2, 3) and table.dtype == np.float32 and np.allclose(table, slow, atol=1e-6)
     assert np.allclose(np.linalg.norm(templates.vectors, axis=1), 1, atol=1e-6)
-    assert visavis.verify(*plain_sources(plain), at=AT).similarity == pytest.approx(table[0, 0], abs=1e-6)
-
-
-def plain_sources(plain):
-    return plain[2].sources
+    assert visavis.verify(*plain[2].sources, at=AT).similarity == pytest.approx(table[0, 0], abs=1e-6)
 
 
 def test_templates_of_two_spaces_are_not_compared(plain, files):
@@ -222,10 +218,10 @@ def test_eight_threads_on_one_pipeline_agree_bitwise_with_one(pixels):
 @pytest.mark.parametrize("threads", [1, 2, 3])
 def test_any_grouping_and_number_of_workers_gives_the_same_bits(pixels, threads):
     pictures = [pixels[row % 2][row : row + 400, row * 3 : row * 3 + 400] for row in range(9)]
-    one = [Pipeline(engine=visavis.EngineOptions(threads=1)).embed([picture]) for picture in pictures]
+    one = [visavis.embed(picture) for picture in pictures]
     pipeline = Pipeline(engine=visavis.EngineOptions(threads=threads))
     together = pipeline.embed(pictures)
-    parts = [part for start in (0, 2, 7) for part in pipeline.stream(pictures[start : {0: 2, 2: 7, 7: 9}[start]])]
+    parts = [part for start, end in ((0, 2), (2, 7), (7, 9)) for part in pipeline.stream(pictures[start:end])]
     vectors = np.concatenate([row.templates.vectors for row in one])
     assert np.array_equal(together.templates.vectors, vectors)
     assert np.array_equal(np.concatenate([part.templates.vectors for part in parts]), vectors)

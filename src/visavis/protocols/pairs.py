@@ -158,7 +158,7 @@ def _lfw_pair(path: str | Path, number: int, fields: list[str], suffix: str) -> 
     name1, index1, name2, index2 = (fields[0], fields[1], fields[0], fields[2]) if mated else fields
     for index in (index1, index2):
         if not _is_number(index):
-            raise _wrong(path, number, f"'{index}' is not the number of a picture")
+            raise _wrong(path, number, f"'{index[:40]}' is not the number of a picture")
     if not mated and name1 == name2:
         raise _wrong(path, number, f"a pair of two people names '{name1}' twice")
     return (
@@ -192,7 +192,7 @@ def _read_csv(path: str | Path, lines: Sequence[str]) -> PairList:
     reader = csv.reader(io.StringIO("".join(lines), newline=""), strict=True)
     rows = list(_csv_rows(path, reader))
     if not rows:
-        raise _wrong(path, 1, "there is no header")
+        raise _wrong(path, 1, "the header lacks image1, image2, same")
     header = [field.strip().lower() for field in rows[0][1]]
     place = {name: header.index(name) for name in _csv_columns(path, rows[0][0], header)}
     image1, image2, same, fold, person1, person2 = [], [], [], [], [], []
