@@ -89,7 +89,8 @@ def resolve(name: str, *, kind: str | None = None) -> str:
     if begins:
         raise ModelError(f"{name!r} could be {' or '.join(sorted(begins))}; write one of them", reason="model.unknown")
     known = names(f"{kind}/*" if kind else "*")
-    shorts = {full.partition("/")[2]: full for full in known} | {full: full for full in known}
+    shorts = {full.partition("/")[2].partition(".")[0]: full for full in known}
+    shorts |= {full.partition("/")[2]: full for full in known} | {full: full for full in known}
     close = difflib.get_close_matches(name, shorts, n=3, cutoff=0.5)
     hint = f"did you mean {' or '.join(shorts[word] for word in close)}?" if close else f"known: {', '.join(known)}"
     raise ModelError(f"no entry {name!r} in the registry; {hint}", reason="model.unknown")

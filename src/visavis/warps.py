@@ -35,7 +35,7 @@ def _reduced(
     pixels: NDArray[np.uint8], affine: NDArray[np.float64], scale: float, width: int, height: int
 ) -> tuple[NDArray[np.uint8], NDArray[np.float64]]:
     """The region that a warp reads, reduced by a whole factor, and the warp that reads it."""
-    factor = int(1 / scale)
+    factor = int(1 / scale + 1e-9)
     back = np.linalg.inv(affine[:, :2])
     corners = (np.array([[0, 0], [width, 0], [0, height], [width, height]]) - affine[:, 2]) @ back.T
     rows, columns = pixels.shape[:2]

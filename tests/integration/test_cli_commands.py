@@ -459,10 +459,22 @@ def test_a_suffix_that_says_no_format_is_refused_before_any_work(tmp_path, capfd
     call(capfd, command, *given, option, tmp_path / name).refused(2)
 
 
-@pytest.mark.parametrize("words", [["detect", "x.jpg", "--out"], ["verify", "x.jpg", "x.jpg", "--model"]])
-@pytest.mark.parametrize("name", ["l" * 300 + ".csv", "no\nfolder/x.csv"])
-def test_an_odd_path_is_refused_on_one_line(capfd, words, name):
-    assert call(capfd, *words, name).refused(2 if "--out" in words else 4)
+@pytest.mark.parametrize("name", ["l" * 300, "no\nfolder/x"])
+@pytest.mark.parametrize(
+    ("words", "suffix", "code"),
+    [
+        ("detect x.jpg --out", ".csv", 2),
+        ("detect x.jpg --draw", ".png", 2),
+        ("verify x.jpg x.jpg --model", "", 4),
+        ("verify x.jpg x.jpg --detector", ".onnx", 4),
+        ("bench pipeline --images", "", 3),
+        ("bench pipeline --images", ".tar", 3),
+        ("evaluate pairs x.txt --images x --report", ".html", 2),
+        ("evaluate pairs --images x", ".txt", 3),
+    ],
+)
+def test_an_odd_path_is_refused_on_one_line(capfd, words, suffix, code, name):
+    call(capfd, *words.split(), name + suffix).refused(code)
 
 
 def test_an_output_that_is_there_is_replaced_whole(pictures, tmp_path, capfd):

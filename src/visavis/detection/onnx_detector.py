@@ -116,13 +116,11 @@ class OnnxDetector:
         """The faces of one picture, in its stored pixels; or why there is none."""
         width, height = picture.size
         found = self._first(picture.pixels)
-        if self.minimum_size and len(found):
-            sides = (found.boxes[:, 2:] - found.boxes[:, :2]) * np.array(picture.scale, np.float32)
-            found = found[np.flatnonzero(sides.max(axis=1) >= self.minimum_size)]
-            if not len(found):
-                return TOO_SMALL
         if not len(found):
             return NO_FACE
+        found = self._large_enough(found, picture)
+        if not len(found):
+            return TOO_SMALL
         if len(found) > 1:
             found = found[chosen(found.boxes, which, width=width, height=height)]
         if self.working_size.face:
@@ -130,7 +128,15 @@ class OnnxDetector:
         if len(found) > 1:
             # Two finds of the first looks may turn out to be one face.
             found = found[non_maximum_suppression(found.boxes, found.score, overlap=_OVERLAP)]
-        return found.moved(*_to_stored(picture.scale))
+        found = self._large_enough(found, picture)
+        return found.moved(*_to_stored(picture.scale)) if len(found) else TOO_SMALL
+
+    def _large_enough(self, found: Candidates, picture: Picture) -> Candidates:
+        """The faces of the least size, which is one of the stored picture: before a choice, and again at the end."""
+        if not self.minimum_size:
+            return found
+        sides = (found.boxes[:, 2:] - found.boxes[:, :2]) * np.array(picture.scale, np.float32)
+        return found[np.flatnonzero(sides.max(axis=1) >= self.minimum_size)]
 
     def _candidates(self, looks: NDArray[np.uint8]) -> list[Candidates]:
         """Candidates of a batch of equal looks, in their coordinates."""

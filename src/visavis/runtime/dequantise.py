@@ -74,8 +74,10 @@ def dequantise(model: onnx.ModelProto) -> onnx.ModelProto:
                 block_size=int(attributes.get("block_size", 0)),
             )
         elif node.op_type == "Reshape" and all(name in network.weights for name in node.input):
-            values = network.weights[node.input[0]]
-            network.weights[node.output[0]] = values.reshape(network.weights[node.input[1]])
+            values, shape = network.weights[node.input[0]], network.weights[node.input[1]].tolist()
+            if not graphs.attributes(node).get("allowzero", 0):
+                shape = [values.shape[row] if side == 0 else side for row, side in enumerate(shape)]
+            network.weights[node.output[0]] = values.reshape(shape)
         else:
             kept.append(node)
     network.nodes = kept

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import logging
 import urllib.error
+import urllib.parse
 import urllib.request
 from pathlib import Path
 
@@ -39,8 +40,9 @@ def fetch_url(source: UrlFile, *, sha256: str) -> Path:
         ModelError: No connection, a refusal, or another digest than expected (the file is then removed).
     """
     url = source.url
-    local = url.startswith(("http://127.0.0.1", "http://localhost", "http://[::1]"))
-    if not url.startswith("https://") and not local:
+    parts = urllib.parse.urlsplit(url)
+    local = parts.scheme == "http" and parts.hostname in ("127.0.0.1", "localhost", "::1")
+    if parts.scheme != "https" and not local:
         raise ModelError(f"weights are downloaded over https only; got {url}", reason="model.refused")
     folder = cache_folder() / "downloads"
     folder.mkdir(parents=True, exist_ok=True)
@@ -70,6 +72,8 @@ def _resume(url: str, part: Path) -> None:
             with part.open("ab" if resumed else "wb") as file:
                 while chunk := answer.read(_CHUNK):
                     file.write(chunk)
+            if answer.length:
+                raise ConnectionError(f"{answer.length} bytes are missing")
     except urllib.error.HTTPError as error:
         if error.code == 416 and have:
             return

@@ -20,6 +20,13 @@ def attributes(node: onnx.NodeProto) -> dict[str, Any]:
     return {attribute.name: helper.get_attribute_value(attribute) for attribute in node.attribute}
 
 
+def is_plain_dense(node: onnx.NodeProto) -> bool:
+    """Whether a node is a Gemm ``x W^T + b`` without factors, with one row of weights an output."""
+    given = attributes(node)
+    form = tuple(given.get(name, usual) for name, usual in (("transA", 0), ("transB", 0), ("alpha", 1), ("beta", 1)))
+    return node.op_type == "Gemm" and form == (0, 1, 1, 1)
+
+
 def parse(data: bytes, *, name: str) -> onnx.ModelProto:
     """Read ONNX bytes.
 
@@ -55,10 +62,16 @@ class Graph:
         from onnx import numpy_helper
 
         self._source = model
-        self.nodes: list[onnx.NodeProto] = [_copy_node(node) for node in model.graph.node]
         self.weights: dict[str, NDArray[Any]] = {
             tensor.name: numpy_helper.to_array(tensor) for tensor in model.graph.initializer
         }
+        self.nodes: list[onnx.NodeProto] = []
+        for node in model.graph.node:
+            value = attributes(node).get("value") if node.op_type == "Constant" else None
+            if value is None or self.is_output(node.output[0]):
+                self.nodes.append(_copy_node(node))
+            else:
+                self.weights[node.output[0]] = numpy_helper.to_array(value)
 
     def readers(self, name: str) -> list[onnx.NodeProto]:
         """The nodes that read a tensor."""

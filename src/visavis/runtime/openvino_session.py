@@ -91,10 +91,16 @@ class OpenVinoSession:
     ) -> list[NDArray[np.float32]]:
         """See `visavis.runtime.session.Session`."""
         names = self.output_names if outputs is None else outputs
+        unknown = [name for name in names if name not in self._position]
+        if unknown or set(inputs) != set(self.input_names):
+            raise UsageError(
+                f"{self._name} takes {', '.join(self.input_names)} and gives {', '.join(self.output_names)}; asked for "
+                f"{', '.join(names)} of {', '.join(inputs)}"
+            )
         with self._request() as request:
             try:
                 request.infer(dict(inputs), share_inputs=True)
-            except RuntimeError as error:
+            except (RuntimeError, TypeError, ValueError) as error:
                 raise UsageError(
                     f"{self._name} does not take this input: {str(error).splitlines()[-1][:300]}"
                 ) from error

