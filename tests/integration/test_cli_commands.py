@@ -459,7 +459,7 @@ def test_a_suffix_that_says_no_format_is_refused_before_any_work(tmp_path, capfd
     call(capfd, command, *given, option, tmp_path / name).refused(2)
 
 
-@pytest.mark.parametrize("name", ["l" * 300, "no\nfolder/x"])
+@pytest.mark.parametrize("name", ["l" * 300 + "/x", "no\nfolder/x"])
 @pytest.mark.parametrize(
     ("words", "suffix", "code"),
     [
