@@ -153,7 +153,9 @@ class Pipeline:
     def find(self, pixels: Pixels, rule: dict[str, Any]) -> Rows | None:
         """The row of the most central large face, in the picture's coordinates."""
         looks = [whole(pixels, size) for size in sizes(max(pixels.shape[:2]), rule["looks"])]
-        rows = np.concatenate([mapped(self.detect(look.pixels, _CONFIDENCE), look) for look in looks])
+        found = [self.detect(look.pixels, _CONFIDENCE) for look in looks]
+        found[1:] = [part[part[:, 2:4].max(axis=1, initial=0.0) <= rule["largest"]] for part in found[1:]]
+        rows = np.concatenate([mapped(part, look) for part, look in zip(found, looks, strict=True)])
         for size in rule["again"]:
             if not len(rows) and size > max(pixels.shape[:2]):
                 larger = whole(pixels, size, enlarge=True)

@@ -18,7 +18,7 @@ import subprocess
 import tempfile
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from types import TracebackType
 from typing import Any
@@ -310,7 +310,7 @@ def opencv_peer(
             "workers": workers or cores(),
             "threads": threads,
         },
-        run={"rule": {"looks": list(rule.looks), "face": rule.face, "canvas": rule.canvas, "again": list(rule.again)}},
+        run={"rule": asdict(rule)},
         timeout=timeout,
     )
 

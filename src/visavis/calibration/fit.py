@@ -44,7 +44,7 @@ def fit_verification(
     count = impostors.size
     if not np.isfinite(impostors).all():
         raise UsageError("leave failed pairs (NaN) out of the impostors of a calibration, and count them apart")
-    genuine = None if mated is None else np.asarray(mated, dtype=np.float64)
+    genuine = None if mated is None or not np.size(mated) else np.asarray(mated, dtype=np.float64)
     if count < 10 * LEAST_EVENTS * 2:
         raise UsageError(f"a calibration needs at least {20 * LEAST_EVENTS} impostor pairs; got {count}")
     points: list[Point] = []

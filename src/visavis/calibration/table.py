@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -96,7 +96,7 @@ class Calibration:
         """
         try:
             points = tuple(Point(**point) for point in record["points"])
-            return cls(**{**{field.name: record[field.name] for field in fields(cls)}, "points": points})
+            return cls(**{**record, "points": points})
         except (KeyError, TypeError) as error:
             raise UsageError(f"not a calibration: {error}") from error
 

@@ -10,7 +10,7 @@ import typer
 
 from visavis.cli import options
 from visavis.cli.detect import detected, require_one_readable
-from visavis.cli.output import console, print_json, progress
+from visavis.cli.output import console, print_json, progress, shown
 from visavis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,7 +54,7 @@ def align(
         return
     screen = console()
     for row in rows:
-        screen.print(f"{row['image']}  ->  {row['crop'] or row['reason']}")
+        screen.print(f"{shown(row['image'])}  ->  {shown(row['crop'] or row['reason'])}")
 
 
 def _aligned(found: list[Source], out: Path, finder: Any, which: Select, suffix: str) -> list[dict[str, Any]]:

@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 import typer
 
@@ -65,32 +66,85 @@ def main(arguments: Sequence[str] | None = None) -> None:
     words = list(sys.argv[1:] if arguments is None else arguments)
     if words[:1] == ["verify"]:
         words = [SEPARATOR if word == "--" else word for word in words]
-    logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
-    sys.exit(_run(words))
+    with _quiet_decoders():
+        logging.basicConfig(level=logging.WARNING, format="%(message)s", stream=sys.stderr)
+        code = _run(words)
+    sys.exit(code)
+
+
+@contextmanager
+def _quiet_decoders() -> Iterator[None]:
+    """Only our own lines reach stderr: libjpeg and libtiff write to descriptor 2 by themselves."""
+    if os.environ.get("VISAVIS_DEBUG"):
+        yield
+        return
+    ours, before = os.dup(2), sys.stderr
+    nothing = os.open(os.devnull, os.O_WRONLY)
+    before.flush()
+    sys.stderr = os.fdopen(os.dup(2), "w", encoding="utf-8", errors="backslashreplace", buffering=1)
+    os.dup2(nothing, 2)
+    try:
+        yield
+    finally:
+        sys.stderr.flush()
+        sys.stderr.close()
+        sys.stderr = before
+        os.dup2(ours, 2)
+        os.close(ours)
+        os.close(nothing)
 
 
 def _run(words: list[str]) -> int:
     try:
-        code = app(args=words, prog_name="visavis", standalone_mode=False)
-        sys.stdout.flush()
-        return code if isinstance(code, int) else 0
-    except typer.Exit as stop:
-        return stop.exit_code
+        return _answer(words)
     except _WrongCall as error:
-        return _fail(UsageError(_one_line(error)), words, hint=True)
+        return _wrong(error, words)
     except VisavisError as error:
         return _fail(error, words)
     except (KeyboardInterrupt, typer.Abort):
-        typer.echo("interrupted; nothing was left half-written", err=True)
-        return _INTERRUPTED
+        return _interrupted()
     except BrokenPipeError:
-        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
-        return 0
+        return _closed()
     except Exception as error:
         if os.environ.get("VISAVIS_DEBUG"):
             raise
         text = f"a defect of visavis: {type(error).__name__}: {error}; set VISAVIS_DEBUG=1 for details and report it"
-        return _fail(InternalError(" ".join(text.split())), words)
+        return _fail(InternalError(text), words)
+
+
+def _answer(words: list[str]) -> int:
+    """The exit code of a command that ran to its end."""
+    try:
+        code = app(args=words, prog_name="visavis", standalone_mode=False)
+        sys.stdout.flush()
+    except typer.Exit as stop:
+        return stop.exit_code
+    except SystemExit as stop:
+        # typer and rich turn a closed pipe into an exit of their own.
+        if not isinstance(stop.__context__, BrokenPipeError):
+            raise
+        return _closed()
+    if code == _INTERRUPTED:  # typer makes an exit code of Ctrl-C
+        return _interrupted()
+    return code if isinstance(code, int) else 0
+
+
+def _interrupted() -> int:
+    typer.echo("interrupted; nothing was left half-written", err=True)
+    return _INTERRUPTED
+
+
+def _closed() -> int:
+    """Whoever read our output has seen enough of it."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+    return 0
+
+
+def _wrong(error: Exception, words: list[str]) -> int:
+    if type(error).__name__ == "NoArgsIsHelpError":
+        typer.echo(str(getattr(error, "message", error)), err=True)
+        return UsageError.exit_code
+    return _fail(UsageError(_one_line(error)), words, hint=True)
 
 
 def _one_line(error: Exception) -> str:
@@ -99,7 +153,7 @@ def _one_line(error: Exception) -> str:
 
 
 def _fail(error: VisavisError, words: list[str], *, hint: bool = False) -> int:
-    typer.echo(f"visavis: {error.message}", err=True)
+    typer.echo(f"visavis: {' '.join(error.message.split())}", err=True)
     if hint:
         typer.echo("Try 'visavis --help'.", err=True)
     if "--json" in words:

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from visavis.cli import options
-from visavis.cli.output import console, print_json
-from visavis.cli.tables import check_folder
+from visavis.cli.output import console, print_json, shown
+from visavis.cli.tables import check_picture
 from visavis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def demo(
 
     if pictures and len(pictures) != 2:
         raise UsageError(f"demo takes no picture or two; got {len(pictures)}")
-    check_folder(out)
+    check_picture(out)
     point = FMR.parse(at)
     pipeline = options.build_pipeline(engine=engine, precision=precision, threads=threads)
     first, second = pictures or portraits()
@@ -63,7 +63,7 @@ def _print(rows: list[Comparison], first: Any, second: Any) -> None:
     from rich.table import Table
 
     out = console()
-    out.print(f"{first}, against copies of itself and against {second}")
+    out.print(f"{shown(first)}, against copies of itself and against {shown(second)}")
     table = Table(box=None, pad_edge=False)
     for name in ("against", "answer", "similarity", "threshold"):
         table.add_column(name)

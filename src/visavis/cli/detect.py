@@ -10,8 +10,8 @@ import numpy as np
 import typer
 
 from visavis.cli import options
-from visavis.cli.output import console, print_json, progress
-from visavis.cli.tables import check_folder, check_suffix, write_table
+from visavis.cli.output import console, print_json, progress, shown
+from visavis.cli.tables import check_picture, check_suffix, write_table
 from visavis.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ def detect(
     """
     chosen = options.selection(which)
     check_suffix(out)
-    check_folder(draw)
+    check_picture(draw)
     found = options.sources(pictures)
     if draw is not None and len(found) != 1:
         raise UsageError(f"--draw takes one picture; got {len(found)}")
@@ -143,5 +143,5 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         box = " ".join(f"{value:.0f}" for value in row["box"]) if row["box"] else ""
         score = "" if row["score"] is None else f"{row['score']:.3f}"
-        table.add_row(row["image"], box, score, row["status"] if row["status"] == "ok" else row["reason"])
+        table.add_row(shown(row["image"]), box, score, row["status"] if row["status"] == "ok" else row["reason"])
     console().print(table)

@@ -12,7 +12,7 @@ import typer
 
 from visavis.cli import options
 from visavis.cli.detect import require_one_readable
-from visavis.cli.output import console, print_json, progress
+from visavis.cli.output import console, print_json, progress, shown
 from visavis.cli.tables import check_suffix, write_table
 
 if TYPE_CHECKING:
@@ -79,9 +79,9 @@ def embed(
         print_json({"images": len(found), "templates": good, "out": str(out), **record, "failed": failed})
         return
     screen = console()
-    screen.print(f"{good} templates of {len(found)} pictures in {out}, space {pipeline.space.fingerprint}")
+    screen.print(f"{good} templates of {len(found)} pictures in {shown(out)}, space {pipeline.space.fingerprint}")
     for row in failed:
-        screen.print(f"failed  {row['image']}  {row['reason']}")
+        screen.print(f"failed  {shown(row['image'])}  {row['reason']}")
 
 
 def _columns(parts: list[Analysis]) -> dict[str, Any]:

@@ -41,3 +41,10 @@ def progress(what: str) -> Iterator[Advance]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def shown(name: object) -> str:
+    """The name of a file as one line that any terminal takes: it cannot forge a line of an answer."""
+    from visavis.io._unreadable import printable
+
+    return printable(str(name))

@@ -13,6 +13,7 @@ import numpy as np
 from visavis._require import require
 from visavis.errors import UsageError
 from visavis.io.atomic import write_output
+from visavis.io.files import is_folder
 
 SUFFIXES = (".csv", ".parquet")
 
@@ -39,10 +40,23 @@ def check_folder(path: Path | None) -> None:
     Raises:
         UsageError: There is no such folder, or the path is a folder.
     """
-    if path is not None and not path.parent.is_dir():
+    if path is not None and not is_folder(path.parent):
         raise UsageError(f"there is no folder {path.parent} for {path.name}; make it first")
-    if path is not None and path.is_dir():
+    if path is not None and is_folder(path):
         raise UsageError(f"{path} is a folder; name a file in it")
+
+
+def check_picture(path: Path | None) -> None:
+    """Refuse a picture that could not be written, before any work is done.
+
+    Raises:
+        UsageError: Another suffix, no such folder, or the path is a folder.
+    """
+    from visavis.io.encode import SUFFIXES as KNOWN
+
+    if path is not None and path.suffix.lower() not in KNOWN:
+        raise UsageError(f"pictures are written as {' '.join(KNOWN)}; got {path.name!r}")
+    check_folder(path)
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> Path:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from visavis.cli import options
-from visavis.cli.output import console, print_json
+from visavis.cli.output import console, print_json, shown
 from visavis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -104,7 +104,7 @@ def _print(decision: Decision, one: Side, two: Side) -> None:
     for name, side in (("left", one), ("right", two)):
         for row, source in enumerate(side.sources):
             box = " ".join(f"{value:.0f}" for value in side.faces.boxes[row])
-            out.print(f"{name:<10}  {source}   face {box}   score {side.faces.score[row]:.2f}")
+            out.print(f"{name:<10}  {shown(source)}   face {box}   score {side.faces.score[row]:.2f}")
     made = decision.made_by
     out.print(f"made by     {made.model}, {made.engine} {made.engine_version}, {made.precision}")
     for warning in decision.warnings:

@@ -168,9 +168,12 @@ class OnnxDetector:
         return found
 
     def _seen(self, looks: list[Look]) -> Candidates:
-        parts = [self._candidates(look.pixels[None])[0].moved(look.scale, look.offset) for look in looks]
-        together = parts[0] if len(parts) == 1 else Candidates.concat(parts)
-        return self._vote(together, confidence=self.confidence)
+        parts = [self._candidates(look.pixels[None])[0] for look in looks]
+        for row in range(1, len(parts)):
+            sides = (parts[row].boxes[:, 2:] - parts[row].boxes[:, :2]).max(axis=1, initial=0.0)
+            parts[row] = parts[row][np.flatnonzero(sides <= self.working_size.largest)]
+        moved = [part.moved(look.scale, look.offset) for part, look in zip(parts, looks, strict=True)]
+        return self._vote(Candidates.concat(moved), confidence=self.confidence)
 
     def _second(self, pixels: NDArray[np.uint8], found: Candidates) -> Candidates:
         rule = self.working_size

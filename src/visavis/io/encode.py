@@ -22,6 +22,8 @@ _FORMATS = {
     ".tif": "TIFF",
     ".tiff": "TIFF",
 }
+SUFFIXES = tuple(_FORMATS)
+"""The endings of names that pictures are written under."""
 
 
 def to_bytes(pixels: NDArray[np.uint8] | Picture, *, suffix: str = ".png", quality: int = 95) -> bytes:

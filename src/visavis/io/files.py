@@ -47,6 +47,22 @@ def read_file(path: str | Path, limits: Limits | None = None) -> bytes:
         os.close(descriptor)
 
 
+def is_folder(path: str | Path) -> bool:
+    """Whether a path leads to a folder; False, and no error, for paths that the system refuses (too long, NUL)."""
+    try:
+        return Path(path).is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def is_file(path: str | Path) -> bool:
+    """Whether a path leads to a regular file; False, and no error, for paths that the system refuses."""
+    try:
+        return Path(path).is_file()
+    except (OSError, ValueError):
+        return False
+
+
 def open_regular(name: str) -> int:
     """A file descriptor for reading the regular file ``name``; the caller closes it.
 

@@ -9,6 +9,7 @@ from typing import Protocol
 
 from visavis.errors import UnreadableError
 from visavis.io._unreadable import unreadable
+from visavis.io.files import is_folder
 from visavis.io.limits import Limits
 from visavis.io.source import Source, is_image_name
 from visavis.io.tar import TarIndex, TarMember
@@ -108,7 +109,7 @@ class FolderStore:
 
     def __init__(self, path: str | Path) -> None:
         self.path = Path(path)
-        if not self.path.is_dir():
+        if not is_folder(self.path):
             raise unreadable(str(path), "missing", "is not a folder; give a folder or a tar archive")
         self._top = self.path.resolve().name
 
@@ -160,7 +161,7 @@ def open_store(path: str | Path) -> TarStore | FolderStore:
     Raises:
         UnreadableError: Neither, or it cannot be read.
     """
-    return FolderStore(path) if Path(path).is_dir() else TarStore(path)
+    return FolderStore(path) if is_folder(path) else TarStore(path)
 
 
 def cached_tar(path: str | Path) -> TarStore:

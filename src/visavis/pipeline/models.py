@@ -8,7 +8,8 @@ from typing import Any, Literal
 
 from visavis import registry
 from visavis.cards import WeightCard
-from visavis.errors import ModelError, UsageError
+from visavis.errors import InputError, ModelError, UsageError
+from visavis.io.files import is_file, is_folder, read_file
 from visavis.runtime.brought import CARD_SUFFIX
 from visavis.runtime.session import EngineOptions
 
@@ -19,7 +20,7 @@ DEFAULT_EMBEDDER = "embedder/sface.2021dec"
 
 def is_pack(model: Any) -> bool:
     """Whether a model is given as a folder: an InsightFace pack, which brings detector and recogniser."""
-    return isinstance(model, str | Path) and _is_path(model) and Path(model).expanduser().is_dir()
+    return isinstance(model, str | Path) and _is_path(model) and is_folder(Path(model).expanduser())
 
 
 def model_card(model: str | Path | WeightCard, *, kind: Kind) -> Any:
@@ -76,11 +77,15 @@ def create_detector(model: Any, *, engine: EngineOptions, policy: str | None = N
 def _is_path(model: str | Path) -> bool:
     text = str(model)
     written = isinstance(model, Path) or text.endswith((".onnx", ".json")) or text.startswith((".", "~", "/"))
-    return written or "\\" in text or (not text.startswith(("embedder/", "detector/")) and Path(text).exists())
+    return (
+        written
+        or "\\" in text
+        or (not text.startswith(("embedder/", "detector/")) and (is_folder(text) or is_file(text)))
+    )
 
 
 def _card_of_path(path: Path, kind: Kind) -> WeightCard:
-    if path.is_dir():
+    if is_folder(path):
         from visavis.pipeline.packs import pack_cards
 
         detector, embedder = pack_cards(path)
@@ -100,9 +105,9 @@ def _card_of_path(path: Path, kind: Kind) -> WeightCard:
 
 def _card_file(path: Path) -> WeightCard:
     try:
-        record = json.loads(path.read_text(encoding="utf-8"))
+        record = json.loads(read_file(path))
         if not isinstance(record, dict):
             raise UsageError("not a weight card: it is not a JSON object")
         return WeightCard.from_dict(record)
-    except (OSError, ValueError) as error:
+    except (InputError, ValueError) as error:
         raise ModelError(f"the card {path} cannot be used: {error}", reason="model.card") from error

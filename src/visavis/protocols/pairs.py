@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.errors import InputError, UnreadableError, UsageError
+from visavis.io.files import is_file, read_file
 
 ACCEPTED = (
     "a pair list is LFW's pairs.txt (header '10<TAB>300', '500' or none; then 'Name 1 4' or 'Name 1 Other 2'), or a "
@@ -115,9 +116,10 @@ def read_pairs(path: str | Path, *, suffix: str = ".jpg") -> PairList:
 
 def _lines(path: Path) -> list[str]:
     try:
-        return path.read_bytes().decode("utf-8-sig").splitlines(keepends=True)
-    except OSError as error:
-        raise UnreadableError(f"cannot read the pair list {path}: {error.strerror or error}") from error
+        size = path.stat().st_size if is_file(path) else 1
+        return read_file(path).decode("utf-8-sig").splitlines(keepends=True) if size else []
+    except UnreadableError as error:
+        raise UnreadableError(f"cannot read the pair list {error.message}", reason=error.reason) from error
     except UnicodeDecodeError as error:
         raise UnreadableError(f"{path} is not UTF-8 text (byte {error.start}); {ACCEPTED}") from error
 

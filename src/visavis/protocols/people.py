@@ -41,7 +41,8 @@ def pair_people(pairs: PairList) -> PairPeople:
     """
     if pairs.person1 is not None and pairs.person2 is not None:
         return PairPeople(pairs.person1, pairs.person2, linked=False)
-    parent = {image: image for image in pairs.images}
+    order = {image: place for place, image in enumerate(pairs.images)}
+    parent = {image: image for image in order}
 
     def root(image: str) -> str:
         while parent[image] != image:
@@ -50,8 +51,10 @@ def pair_people(pairs: PairList) -> PairPeople:
         return image
 
     for one, two, same in zip(pairs.image1, pairs.image2, pairs.same.tolist(), strict=True):
-        if same:
-            parent[root(two)] = root(one)
+        first, second = root(one), root(two)
+        if same and first != second:
+            older, younger = (first, second) if order[first] < order[second] else (second, first)
+            parent[younger] = older
     person1, person2 = tuple(map(root, pairs.image1)), tuple(map(root, pairs.image2))
     for row, (one, two, same) in enumerate(zip(person1, person2, pairs.same.tolist(), strict=True)):
         if one == two and not same:

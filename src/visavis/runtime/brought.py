@@ -11,6 +11,7 @@ from typing import Any
 
 from visavis.cards import LocalFile, WeightCard
 from visavis.errors import ModelError, UsageError
+from visavis.io.files import is_file
 from visavis.runtime import graphs
 
 CARD_SUFFIX = ".card.json"
@@ -45,7 +46,7 @@ class Interface:
 
 def _existing(path: str | Path) -> Path:
     file = Path(path).expanduser()
-    if not file.is_file():
+    if not is_file(file):
         raise ModelError(f"there is no model file {file}", reason="model.missing")
     return file
 
@@ -86,7 +87,7 @@ def card_beside(path: str | Path) -> WeightCard | None:
     """
     file = _existing(path)
     beside = file.with_name(file.name + CARD_SUFFIX)
-    if not beside.is_file():
+    if not is_file(beside):
         return None
     source = LocalFile(str(file))
     try:

@@ -153,7 +153,7 @@ def test_an_empty_list_says_what_is_accepted(listed, text):
 
 
 def test_what_cannot_be_read_is_told_apart(listed, tmp_path):
-    with pytest.raises(UnreadableError, match="No such file"):
+    with pytest.raises(UnreadableError, match="no such file"):
         read_pairs(tmp_path / "missing")
     with pytest.raises(UnreadableError, match="directory"):
         read_pairs(tmp_path)
