@@ -240,7 +240,8 @@ def page(record: dict) -> str:
         lines.append(
             f"| {mark}{name}{mark} `{row['rule']}` | {row['fnmr_at_fmr_1e-3']:.4f} | {row['failed']} | "
             f"{row['as_stored']['fnmr_at_fmr_1e-3']:.4f} | {row['small_faces_found']:.2f} | "
-            f"{row['filling_faces_found']:.2f} | {row['large_copies_right']:.2f} | {row['wild']['missed']} / {row['wild']['further']} | "
+            f"{row['filling_faces_found']:.2f} | {row['large_copies_right']:.2f} | "
+            f"{row['wild']['missed']} / {row['wild']['further']} | "
             f"{row['helen']['error']:.4f} | {row['milliseconds']:.2f} |"
         )
     lines += [
