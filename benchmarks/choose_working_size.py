@@ -247,9 +247,14 @@ def page(record: dict) -> str:
     lines += [
         "",
         "The larger the second look, the fewer false non-matches, at a growing price. The step from 192 to 224",
-        "pixels gains a twentieth of what the step from no second look to 192 gains, and costs a third more time.",
+        "pixels gains a twentieth of what the step from no second look to 192 gains, and costs over a third more.",
         "Enlarging where nobody was found turns every failure on the small pictures into a template. The FNMR here",
         "is a basis for the choice, not a claim: the thresholds are read off these people.",
+        "",
+        "The largest find of a later look is not decided by these pictures: with any limit, and with none, every",
+        "enlarged copy keeps its face. It was set because a portrait outside all sets, the astronaut of scikit-image",
+        "enlarged four times, lost its face to false finds in the 1920 look; 256 pixels removed them all, and here it",
+        "costs nothing.",
         "",
     ]
     return "\n".join(lines)
