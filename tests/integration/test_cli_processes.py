@@ -31,7 +31,12 @@ def cache(tmp_path) -> dict[str, str]:
 def interrupted(*words: object):
     """Ctrl-C as soon as the progress bar says that some pictures are done, and long before all are."""
     terminal, inside = os.openpty()
-    process = start(*words, stderr=inside, env={**os.environ, "TERM": "xterm"})
+    # A shell that starts this suite in the background makes it deaf to SIGINT, and its children with it.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        process = start(*words, stderr=inside, env={**os.environ, "TERM": "xterm"})
+    finally:
+        signal.signal(signal.SIGINT, before)
     os.close(inside)
     shown, sent = b"", False
     deadline = time.monotonic() + 60

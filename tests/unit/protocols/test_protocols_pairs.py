@@ -155,7 +155,7 @@ def test_an_empty_list_says_what_is_accepted(listed, text):
 def test_what_cannot_be_read_is_told_apart(listed, tmp_path):
     with pytest.raises(UnreadableError, match="no such file"):
         read_pairs(tmp_path / "missing")
-    with pytest.raises(UnreadableError, match="directory"):
+    with pytest.raises(UnreadableError, match="is a folder"):
         read_pairs(tmp_path)
     with pytest.raises(UnreadableError, match="UTF-8"):
         listed(b"image1,image2,same\n\xff.jpg,b,1\n")
