@@ -3,9 +3,9 @@
 import math
 
 import numpy as np
-import planted
 import pytest
 
+import planted
 from visavis.detection.brought import brought_card
 from visavis.detection.onnx_detector import OnnxDetector
 from visavis.detection.retinaface import decode_retinaface, retinaface_outputs

@@ -1,9 +1,9 @@
 """SCRFD: crafted outputs give known boxes, planted faces are found, with and without a batch axis."""
 
 import numpy as np
-import planted
 import pytest
 
+import planted
 from visavis.detection.brought import brought_card
 from visavis.detection.onnx_detector import OnnxDetector
 from visavis.detection.scrfd import decode_scrfd, scrfd_outputs
