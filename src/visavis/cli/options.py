@@ -21,7 +21,9 @@ Detector = Annotated[str | None, typer.Option("--detector", help="Detector: a na
 Engine = Annotated[str | None, typer.Option("--engine", help="onnxruntime or openvino.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16 or int8.")]
 Device = Annotated[str | None, typer.Option("--device", help="cpu or cuda; cuda needs onnxruntime-gpu.")]
-Threads = Annotated[int | None, typer.Option("--threads", help="Threads that work side by side; default: all cores.")]
+Threads = Annotated[
+    int | None, typer.Option("--threads", help="Threads that work side by side; default: one more than cores.")
+]
 Flip = Annotated[bool, typer.Option("--flip", help="Average in the mirrored crop; twice the time.")]
 Policy = Annotated[str | None, typer.Option("--policy", help="Licence policy: research or commercial.")]
 MinimumSize = Annotated[float, typer.Option("--min-size", help="Leave out faces of fewer pixels (longer box side).")]

@@ -25,6 +25,7 @@ _OVERLAP = 0.3
 _AGREEMENT = 0.5
 _FLOOR = 0.3
 _SAME_FACE = 0.3
+_GROUP = 16
 
 _NOWHERE = Candidates(*(np.full(shape, np.nan, np.float32) for shape in ((1, 4), (1,), (1, 5, 2))))
 TOO_SMALL = Failure("face-too-small", "every face found is smaller than the minimum size that was asked for")
@@ -95,13 +96,18 @@ class OnnxDetector:
         """
         check_selection(which)
 
-        def find(row: int) -> Candidates | Failure:
-            picture = pictures.items[row]
-            if picture is None:
-                return pictures.status.failures[row] or NO_FACE
-            return self._find(picture, which)
+        found: list[Candidates | Failure] = [failure or NO_FACE for failure in pictures.status]
+        rows = [row for row, picture in enumerate(pictures.items) if picture is not None]
+        size = max(1, min(_GROUP, -(-len(rows) // self._workers)))
+        groups = [rows[start : start + size] for start in range(0, len(rows), size)]
 
-        return _columns(list(ordered_map(find, range(len(pictures)), workers=self._workers)))
+        def find(group: list[int]) -> list[Candidates | Failure]:
+            return self._find([picture for row in group if (picture := pictures.items[row]) is not None], which)
+
+        for group, part in zip(groups, ordered_map(find, groups, workers=self._workers), strict=True):
+            for row, one in zip(group, part, strict=True):
+                found[row] = one
+        return _columns(found)
 
     def find(self, picture: Picture, *, which: Select = "all") -> Faces:
         """The faces of one picture, on the calling thread.
@@ -110,21 +116,31 @@ class OnnxDetector:
             picture: The picture.
             which: ``all``, ``largest`` or ``central``.
         """
-        return _columns([self._find(picture, check_selection(which))])
+        return _columns(self._find([picture], check_selection(which)))
 
-    def _find(self, picture: Picture, which: Select) -> Candidates | Failure:
-        """The faces of one picture, in its stored pixels; or why there is none."""
-        width, height = picture.size
-        found = self._first(picture.pixels)
-        if not len(found):
-            return NO_FACE
-        found = self._large_enough(found, picture)
-        if not len(found):
-            return TOO_SMALL
-        if len(found) > 1:
-            found = found[chosen(found.boxes, which, width=width, height=height)]
+    def _find(self, pictures: list[Picture], which: Select) -> list[Candidates | Failure]:
+        """The faces of each picture, in its stored pixels; or why there is none.
+
+        A step is done for all pictures before the next one: what a step needs then stays in the processor's cache.
+        """
+        first = self._first([picture.pixels for picture in pictures])
+        wanted = [self._wanted(found, picture, which) for found, picture in zip(first, pictures, strict=True)]
         if self.working_size.face:
-            found = self._second(picture.pixels, found)
+            wanted = self._second([picture.pixels for picture in pictures], wanted)
+        return [
+            self._finished(found, picture) if len(found) else TOO_SMALL if len(seen) else NO_FACE
+            for found, seen, picture in zip(wanted, first, pictures, strict=True)
+        ]
+
+    def _wanted(self, found: Candidates, picture: Picture, which: Select) -> Candidates:
+        """Those of the first looks' faces that are large enough and asked for."""
+        found = self._large_enough(found, picture)
+        if len(found) < 2:
+            return found
+        width, height = picture.size
+        return found[chosen(found.boxes, which, width=width, height=height)]
+
+    def _finished(self, found: Candidates, picture: Picture) -> Candidates | Failure:
         if len(found) > 1:
             # Two finds of the first looks may turn out to be one face.
             found = found[non_maximum_suppression(found.boxes, found.score, overlap=_OVERLAP)]
@@ -138,12 +154,23 @@ class OnnxDetector:
         sides = (found.boxes[:, 2:] - found.boxes[:, :2]) * np.array(picture.scale, np.float32)
         return found[np.flatnonzero(sides.max(axis=1) >= self.minimum_size)]
 
-    def _candidates(self, looks: NDArray[np.uint8]) -> list[Candidates]:
-        """Candidates of a batch of equal looks, in their coordinates."""
-        if len(looks) > 1 and not self.card.contract.batch:
-            return [found for look in looks for found in self._candidates(look[None])]
-        outputs = self.session.run({INPUT: looks}, self._outputs)
-        return self._decode(outputs, height=looks.shape[1], width=looks.shape[2], floor=_FLOOR)
+    def _run(self, looks: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        return self.session.run({INPUT: looks}, self._outputs)
+
+    def _candidates(self, groups: list[list[Look]]) -> list[list[Candidates]]:
+        """Candidates of each look of groups of equal looks: first all networks, a run a group, then all decoding."""
+        if not self.card.contract.batch:
+            single = iter([self._run(look.pixels[None]) for group in groups for look in group])
+            outputs = [[next(single) for _ in group] for group in groups]
+        else:
+            outputs = [[self._run(_together(group))] for group in groups]
+        return [
+            [found for values in of_group for found in self._decoded(values, group[0])]
+            for of_group, group in zip(outputs, groups, strict=True)
+        ]
+
+    def _decoded(self, outputs: list[NDArray[np.float32]], look: Look) -> list[Candidates]:
+        return self._decode(outputs, height=look.pixels.shape[0], width=look.pixels.shape[1], floor=_FLOOR)
 
     def _vote(self, candidates: Candidates, *, confidence: float) -> Candidates:
         return vote(candidates, confidence=confidence, overlap=_OVERLAP, agreement=_AGREEMENT)
@@ -155,46 +182,58 @@ class OnnxDetector:
         sizes = self.working_size.sizes(max(pixels.shape[:2]))
         return [whole(pixels, longest=size, multiple=contract.multiple) for size in sizes]
 
-    def _first(self, pixels: NDArray[np.uint8]) -> Candidates:
-        found = self._seen(self._looks(pixels))
-        if len(found) or self.card.contract.size is not None:
+    def _first(self, pictures: list[NDArray[np.uint8]]) -> list[Candidates]:
+        found = self._seen([self._looks(pixels) for pixels in pictures])
+        if self.card.contract.size is not None:
             return found
-        multiple, longest = self.card.contract.multiple, max(pixels.shape[:2])
-        for size in self.working_size.again:
-            if size > longest:
-                found = self._seen([whole(pixels, longest=size, multiple=multiple, enlarge=True)])
-                if len(found):
-                    break
+        multiple = self.card.contract.multiple
+        for row, pixels in enumerate(pictures):
+            longest = max(pixels.shape[:2])
+            for size in self.working_size.again:
+                if not len(found[row]) and size > longest:
+                    look = whole(pixels, longest=size, multiple=multiple, enlarge=True)
+                    found[row] = self._seen([[look]])[0]
         return found
 
-    def _seen(self, looks: list[Look]) -> Candidates:
-        parts = [self._candidates(look.pixels[None])[0] for look in looks]
+    def _seen(self, looks: list[list[Look]]) -> list[Candidates]:
+        """The faces of each picture, from its looks."""
+        flat = iter(self._candidates([[look] for of_one in looks for look in of_one]))
+        return [self._joined([next(flat)[0] for _ in of_one], of_one) for of_one in looks]
+
+    def _joined(self, parts: list[Candidates], looks: list[Look]) -> Candidates:
         for row in range(1, len(parts)):
             sides = (parts[row].boxes[:, 2:] - parts[row].boxes[:, :2]).max(axis=1, initial=0.0)
             parts[row] = parts[row][np.flatnonzero(sides <= self.working_size.largest)]
         moved = [part.moved(look.scale, look.offset) for part, look in zip(parts, looks, strict=True)]
         return self._vote(Candidates.concat(moved), confidence=self.confidence)
 
-    def _second(self, pixels: NDArray[np.uint8], found: Candidates) -> Candidates:
+    def _second(self, pictures: list[NDArray[np.uint8]], found: list[Candidates]) -> list[Candidates]:
+        """Each face placed again, by a look at it alone where that look agrees."""
         rule = self.working_size
         canvas = self.card.contract.size[0] if self.card.contract.size is not None else rule.canvas
-        looks = [around(pixels, box, face=rule.face, canvas=canvas) for box in found.boxes]
-        rows = [row for row, look in enumerate(looks) if look is not None]
-        boxes, points = found.boxes.copy(), found.points.copy()
-        seen = [look for look in looks if look is not None]
-        for start in range(0, len(seen), 16):
-            part = seen[start : start + 16]
-            for row, look, candidates in zip(
-                rows[start : start + 16], part, self._candidates(np.stack([one.pixels for one in part])), strict=True
-            ):
-                again = self._vote(candidates, confidence=_FLOOR).moved(look.scale, look.offset)
+        places: list[list[tuple[int, int]]] = []
+        looks: list[list[Look]] = []
+        for picture, (pixels, one) in enumerate(zip(pictures, found, strict=True)):
+            cut = [around(pixels, box, face=rule.face, canvas=canvas) for box in one.boxes]
+            seen = [(row, look) for row, look in enumerate(cut) if look is not None]
+            for start in range(0, len(seen), _GROUP):
+                places.append([(picture, row) for row, _ in seen[start : start + _GROUP]])
+                looks.append([look for _, look in seen[start : start + _GROUP]])
+        boxes, points = [one.boxes.copy() for one in found], [one.points.copy() for one in found]
+        for rows, group, answers in zip(places, looks, self._candidates(looks), strict=True):
+            for (picture, row), look, answer in zip(rows, group, answers, strict=True):
+                again = self._vote(answer, confidence=_FLOOR).moved(look.scale, look.offset)
                 if not len(again):
                     continue
-                shared = overlaps(found.boxes[row], again.boxes)
+                shared = overlaps(found[picture].boxes[row], again.boxes)
                 best = int(shared.argmax())
                 if shared[best] >= _SAME_FACE:
-                    boxes[row], points[row] = again.boxes[best], again.points[best]
-        return Candidates(boxes, found.score, points)
+                    boxes[picture][row], points[picture][row] = again.boxes[best], again.points[best]
+        return [Candidates(*parts) for parts in zip(boxes, (one.score for one in found), points, strict=True)]
+
+
+def _together(looks: list[Look]) -> NDArray[np.uint8]:
+    return looks[0].pixels[None] if len(looks) == 1 else np.stack([look.pixels for look in looks])
 
 
 def _columns(found: list[Candidates | Failure]) -> Faces:

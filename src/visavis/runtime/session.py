@@ -66,7 +66,8 @@ class EngineOptions:
         precision: ``auto`` is fp32 on ONNX Runtime, and on OpenVINO bf16 where the processor has it. ``int8`` is
             for networks whose card offers it, on OpenVINO.
         device: ``cuda`` needs onnxruntime-gpu; there is no silent return to the CPU.
-        threads: Threads that work side by side, one network run each; all cores when None.
+        threads: Threads that work side by side, one network run each. When None one more than there are cores, since
+            a thread that waits for the interpreter leaves its core to the next.
     """
 
     engine: Engine = "onnxruntime"
@@ -104,7 +105,9 @@ class EngineOptions:
     @property
     def workers(self) -> int:
         """Threads that work side by side."""
-        return self.threads or cores()
+        if self.threads is not None:
+            return self.threads
+        return cores() + 1 if cores() > 1 else 1
 
 
 def _one_of(name: str, value: str, accepted: Sequence[str]) -> None:

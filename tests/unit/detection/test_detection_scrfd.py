@@ -5,6 +5,7 @@ import pytest
 
 import planted
 from visavis.detection.brought import brought_card
+from visavis.detection.looks import Look
 from visavis.detection.onnx_detector import OnnxDetector
 from visavis.detection.scrfd import decode_scrfd, scrfd_outputs
 from visavis.detection.working_size import WorkingSize
@@ -89,7 +90,7 @@ def test_a_blue_square_is_no_face(tmp_path):
 
 def test_an_unbatched_network_runs_on_one_picture_after_the_other(tmp_path):
     detector = _detector(tmp_path, batched=False)
-    looks = np.stack([planted.picture((5, 4)), planted.picture((20, 12)), planted.picture()])
-    found = detector._candidates(looks)
+    looks = [planted.picture((5, 4)), planted.picture((20, 12)), planted.picture()]
+    found = detector._candidates([[Look(pixels, (1.0, 1.0), (0.0, 0.0)) for pixels in looks]])[0]
     assert [len(part) for part in found] == [1, 1, 0]
     assert np.allclose(found[1].boxes[0, :2], [160 - BOX[0], 96 - BOX[1]], atol=1e-3)
