@@ -10,12 +10,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.io import Source
-from visavis.pipeline.pipeline import Pipeline
+from visavis.pipeline.pipeline import CHUNK, Pipeline
 from visavis.runtime.session import EngineOptions, Session
 from visavis.runtime.workers import ordered_map
-
-CHUNK = 16
-"""Pictures that one worker of a pipeline takes at a time."""
 
 Call = tuple[Session, Mapping[str, NDArray[Any]], Sequence[str] | None]
 

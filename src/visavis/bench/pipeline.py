@@ -55,7 +55,7 @@ class _Row:
 
 
 def bench_pipeline(
-    images: str | Path, *, pair_list: Path | None = None, count: int = 400, rounds: int = 5, peers: bool = True
+    images: str | Path, *, pair_list: Path | None = None, count: int = 800, rounds: int = 5, peers: bool = True
 ) -> dict[str, Any]:
     """Time the default pipeline on every installed engine and precision, against its floor and peers.
 

@@ -25,7 +25,7 @@ def pipeline(
         Path | None,
         typer.Option("--pairs", help="Pair list for the accuracy of each row; else pairs.txt beside the tar."),
     ] = None,
-    count: Annotated[int, typer.Option("--count", help="Pictures in each timed run.")] = 400,
+    count: Annotated[int, typer.Option("--count", help="Pictures in each timed run.")] = 800,
     rounds: Annotated[int, typer.Option("--rounds", help="Interleaved rounds; medians are printed.")] = 5,
     peers: Annotated[bool, typer.Option("--peers/--no-peers", help="Also run OpenCV and dlib.")] = True,
     as_json: options.Json = False,

@@ -25,7 +25,7 @@ _OVERLAP = 0.3
 _AGREEMENT = 0.5
 _FLOOR = 0.3
 _SAME_FACE = 0.3
-_GROUP = 16
+_GROUP = 32
 
 _NOWHERE = Candidates(*(np.full(shape, np.nan, np.float32) for shape in ((1, 4), (1,), (1, 5, 2))))
 TOO_SMALL = Failure("face-too-small", "every face found is smaller than the minimum size that was asked for")

@@ -35,7 +35,10 @@ from visavis.types import (
 )
 from visavis.types.protocols import Aligner, Detector
 
-_CHUNK = 16
+CHUNK = 32
+"""Pictures that a worker takes at a time."""
+_PIXELS = 64_000_000
+"""A worker holds no further picture once it has decoded this many pixels: large photos come some at a time."""
 DECODED_SIDE = 2160
 """Pictures whose shorter side is twice this or more are decoded at half size or less."""
 
@@ -137,11 +140,7 @@ class Pipeline:
         parts = list(self.stream(sources, which=which))
         if not parts:
             raise UsageError("there is no picture to embed")
-        return Analysis(
-            tuple(source for part in parts for source in part.sources),
-            Faces.concat([part.faces for part in parts]),
-            Templates.concat([part.templates for part in parts]),
-        )
+        return _joined(parts)
 
     def stream(self, sources: Iterable[Any], *, which: Select = "central") -> Iterator[Analysis]:
         """As `embed`, in order, some pictures at a time and in bounded memory.
@@ -150,8 +149,8 @@ class Pipeline:
         the embedder. ``faces.picture`` counts over the whole stream.
         """
         workers = self.engine.workers
-        known = len(sources) if isinstance(sources, Sequence) else _CHUNK * workers
-        size = max(1, min(_CHUNK, -(-known // workers)))
+        known = len(sources) if isinstance(sources, Sequence) else CHUNK * workers
+        size = max(1, min(CHUNK, -(-known // workers)))
         yield from ordered_map(
             lambda item: self._chunk(item[1], which, offset=item[0] * size),
             enumerate(_chunks(sources, size)),
@@ -159,7 +158,26 @@ class Pipeline:
         )
 
     def _chunk(self, sources: list[Any], which: Select, *, offset: int) -> Analysis:
-        pictures = self.read(sources)
+        parts, start = [], 0
+        while start < len(sources):
+            pictures = self._read_some(sources[start:])
+            parts.append(self._rows(pictures, which, offset=offset + start))
+            start += len(pictures)
+        return _joined(parts)
+
+    def _read_some(self, sources: list[Any]) -> Pictures:
+        """The first of these pictures, until there are pixels enough."""
+        parts: list[Pictures] = []
+        pixels = 0
+        for source in sources:
+            parts.append(self.read([source]))
+            picture = parts[-1].items[0]
+            pixels += 0 if picture is None else picture.size[0] * picture.size[1]
+            if pixels >= _PIXELS:
+                break
+        return Pictures.concat(parts)
+
+    def _rows(self, pictures: Pictures, which: Select, *, offset: int) -> Analysis:
         faces = self.detector.detect(pictures, which=which)
         templates = self.embedder.embed(self.aligner.align(pictures, faces))
         names = tuple(pictures.sources[int(row)] for row in faces.picture)
@@ -265,6 +283,16 @@ def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
     iterator = iter(items)
     while chunk := list(islice(iterator, size)):
         yield chunk
+
+
+def _joined(parts: list[Analysis]) -> Analysis:
+    if len(parts) == 1:
+        return parts[0]
+    return Analysis(
+        tuple(source for part in parts for source in part.sources),
+        Faces.concat([part.faces for part in parts]),
+        Templates.concat([part.templates for part in parts]),
+    )
 
 
 def _shifted(faces: Faces, offset: int) -> Faces:

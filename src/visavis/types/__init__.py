@@ -1,15 +1,18 @@
 """Frozen, validated, columnar results; numpy only."""
 
 from visavis.types.analysis import Analysis
+from visavis.types.assessment import Assessment
 from visavis.types.candidates import Candidates
 from visavis.types.crops import Crops
 from visavis.types.decision import Answer, Decision
-from visavis.types.explanation import Explanation
+from visavis.types.explanation import Explanation, RegionEffect
 from visavis.types.faces import Faces
 from visavis.types.operating_point import FMR
 from visavis.types.pictures import Picture, Pictures
 from visavis.types.provenance import Provenance
 from visavis.types.quality import Quality
+from visavis.types.rate_interval import RateInterval
+from visavis.types.second_opinion import SecondOpinion
 from visavis.types.space import TemplateSpace
 from visavis.types.status import Failure, Status
 from visavis.types.templates import Templates, require_comparable
@@ -18,6 +21,7 @@ __all__ = [
     "FMR",
     "Analysis",
     "Answer",
+    "Assessment",
     "Candidates",
     "Crops",
     "Decision",
@@ -28,6 +32,9 @@ __all__ = [
     "Pictures",
     "Provenance",
     "Quality",
+    "RateInterval",
+    "RegionEffect",
+    "SecondOpinion",
     "Status",
     "TemplateSpace",
     "Templates",

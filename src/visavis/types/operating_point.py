@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from typing import Any
 
 from visavis.errors import UsageError
 
@@ -14,9 +15,12 @@ class FMR:
 
     Attributes:
         rate: Greater than 0, less than 1.
+        worst_group: The rate shall hold within each group of people that the calibration measured, so for the worst
+            of them, not for random impostors.
     """
 
     rate: float
+    worst_group: bool = False
 
     def __post_init__(self) -> None:
         if isinstance(self.rate, bool) or not isinstance(self.rate, int | float) or not math.isfinite(self.rate):
@@ -28,19 +32,28 @@ class FMR:
 
     @classmethod
     def parse(cls, text: str) -> FMR:
-        """Read ``fmr=1e-3``.
+        """Read ``fmr=1e-3`` or ``fmr=1e-3,worst-group``.
 
         Raises:
             UsageError: Another form.
         """
-        name, equals, value = text.strip().partition("=")
+        point, comma, group = text.strip().partition(",")
+        name, equals, value = point.partition("=")
         try:
+            if comma and group.strip().lower() != "worst-group":
+                raise ValueError(text)
             if name.strip().lower() != "fmr" or not equals:
                 raise ValueError(text)
             rate = float(value)
         except ValueError:
-            raise UsageError(f"an operating point is written fmr=RATE, for example fmr=1e-3; got {text!r}") from None
-        return cls(rate)
+            raise UsageError(
+                f"an operating point is written fmr=RATE or fmr=RATE,worst-group, for example fmr=1e-3; got {text!r}"
+            ) from None
+        return cls(rate, bool(comma))
 
     def __str__(self) -> str:
-        return f"fmr={self.rate:g}"
+        return f"fmr={self.rate:g}{',worst-group' if self.worst_group else ''}"
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {"fmr": self.rate, "worst_group": self.worst_group}

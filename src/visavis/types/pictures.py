@@ -68,6 +68,15 @@ class Pictures:
                 raise UsageError("a row of Pictures is either a Picture or a Failure")
 
     @classmethod
+    def concat(cls, parts: Sequence[Pictures]) -> Pictures:
+        """The parts one after the other."""
+        return cls(
+            tuple(item for part in parts for item in part.items),
+            tuple(source for part in parts for source in part.sources),
+            Status.concat([part.status for part in parts]),
+        )
+
+    @classmethod
     def of(cls, items: Sequence[Picture | Failure], *, sources: Sequence[str] | None = None) -> Pictures:
         """Pictures and failures in one list; a failure needs its source in ``sources``."""
         names = tuple(

@@ -27,7 +27,7 @@ from visavis.selection import chosen
 
 
 def test_the_floor_replays_what_the_networks_were_asked(astronaut, officer):
-    sources = [Source.of_file(path) for path in (astronaut, officer, astronaut)] * 6
+    sources = [Source.of_file(path) for path in (astronaut, officer, astronaut)] * 12
     floor = Floor(EngineOptions(threads=2), sources)
     began = time.perf_counter()
     seconds = floor.seconds()

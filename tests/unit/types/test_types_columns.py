@@ -358,7 +358,9 @@ def test_a_decision_names_its_rate_and_population_and_is_json():
     assert all(word in text for word in ("same", "0.600", "0.400", "fmr=0.001", "some people"))
     record = json.loads(json.dumps(_decision().to_dict()))
     assert (
-        record["at"] == {"fmr": 1e-3} and record["made_by"]["engine"] == "onnxruntime" and record["warnings"] == ["w"]
+        record["at"] == {"fmr": 1e-3, "worst_group": False}
+        and record["made_by"]["engine"] == "onnxruntime"
+        and record["warnings"] == ["w"]
     )
     assert set(record) == {field.name for field in dataclasses.fields(Decision)}
 
