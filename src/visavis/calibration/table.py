@@ -3,36 +3,57 @@
 from __future__ import annotations
 
 import json
-import math
 from dataclasses import asdict, dataclass
 from functools import cache
 from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from visavis.calibration import likelihood_ratio
+from visavis.calibration.groups import GroupTable
+from visavis.calibration.likelihood_ratio import Knots
+from visavis.calibration.points import Point, WorstPoint, error_at, threshold_at
+from visavis.calibration.pooled import Pooled, find
+from visavis.calibration.prediction import LEVEL, predicted
 from visavis.errors import ModelError, UsageError
-from visavis.types import FMR
+from visavis.types import FMR, RateInterval
 
 LEAST_EVENTS = 30
-"""A threshold is given only where at least this many impostor pairs lie above it."""
+"""A threshold is given only where at least this many impostor pairs, of distinct people, lie above it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Point:
-    """One operating point that was measured.
+class Realised:
+    """What a threshold did on people that it was not fitted on.
 
     Attributes:
-        fmr: The false match rate that the threshold keeps to; the realised one is ``events`` over all pairs.
-        threshold: Least similarity that is accepted.
-        events: Impostor pairs at or above the threshold.
-        fnmr: False non-match rate of the genuine pairs at the threshold; None when there were none.
+        data: Data set, and who is in it.
+        role: Role of its people in the ledger.
+        fmr: Target.
+        pairs: Non-mated pairs.
+        people: Persons in them.
+        events: False matches.
+        low: Lower end of the interval that was predicted for as many people.
+        high: Upper end of it.
+        mated: Mated pairs.
+        missed: False non-matches.
     """
 
+    data: str
+    role: str
     fmr: float
-    threshold: float
+    pairs: int
+    people: int
     events: int
-    fnmr: float | None = None
+    low: float
+    high: float
+    mated: int = 0
+    missed: int = 0
+
+    @property
+    def rate(self) -> float:
+        """The realised false match rate."""
+        return self.events / self.pairs
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +68,12 @@ class Calibration:
         points: Operating points, falling false match rate, rising threshold.
         caution: What a reader must know before relying on it.
         provenance: Data, roles, ledger hash, counts, model, engine, versions.
+        people: Persons of the impostor pairs; 0 when they were not known.
+        llr: Curve from similarity to log10 likelihood ratio; empty without genuine pairs.
+        groups: The same thresholds in groups of people; None where they were not measured.
+        worst: Thresholds for the worst group of them.
+        pooled: Thresholds for several pictures a side.
+        realised: The thresholds on people that they were not fitted on; information, not a promise.
     """
 
     name: str
@@ -56,32 +83,112 @@ class Calibration:
     points: tuple[Point, ...]
     caution: str
     provenance: dict[str, Any]
+    people: int = 0
+    llr: Knots = ()
+    groups: GroupTable | None = None
+    worst: tuple[WorstPoint, ...] = ()
+    pooled: tuple[Pooled, ...] = ()
+    realised: tuple[Realised, ...] = ()
 
     def __post_init__(self) -> None:
-        rates = [point.fmr for point in self.points]
-        thresholds = [point.threshold for point in self.points]
-        if len(rates) < 2 or sorted(rates, reverse=True) != rates or sorted(thresholds) != thresholds:
+        for points in (self.points, self.worst):
+            rates = [point.fmr for point in points]
+            thresholds = [point.threshold for point in points]
+            if sorted(rates, reverse=True) != rates or sorted(thresholds) != thresholds:
+                raise UsageError("the points of a calibration have a falling false match rate and a rising threshold")
+        if len(self.points) < 2:
             raise UsageError("a calibration needs two or more points, false match rate falling, threshold rising")
 
-    def threshold(self, at: FMR) -> float:
+    def threshold(self, at: FMR, *, left: int = 1, right: int = 1) -> float:
         """The threshold of an operating point.
 
         Between measured points the threshold is interpolated over the logarithm of the rate.
 
+        Args:
+            at: The operating point.
+            left: Pictures of one side.
+            right: Pictures of the other side.
+
         Raises:
             ModelError: The rate lies outside what was measured; the message says what is possible.
         """
-        highest, lowest = self.points[0].fmr, self.points[-1].fmr
-        if not lowest <= at.rate <= highest:
+        return self._pooled(threshold_at(self._table(at), at.rate), left, right)
+
+    def rate(self, at: FMR, *, sample: int | None = 0) -> RateInterval | None:
+        """The false match rate at an operating point, with the 95 % prediction interval.
+
+        Args:
+            at: The operating point.
+            sample: Persons of the new sample that the realised rate is predicted for: 0 for as many as were fitted,
+                None for so many that only the fit is uncertain.
+
+        Returns:
+            None when the calibration was fitted without persons.
+
+        Raises:
+            ModelError: As `threshold`.
+        """
+        error = error_at(self._table(at), at.rate)
+        if error is None:
+            return None
+        people, population = self.people, self.population
+        if at.worst_group:
+            point = self.worst_point(at)
+            people, population = point.people, f"{point.group}; {'' if self.groups is None else self.groups.population}"
+        size = people if sample == 0 else sample
+        low, high = predicted(at.rate, error, people=people, sample=size)
+        return RateInterval(at.rate, low, high, LEVEL, size or 0, population)
+
+    def band(self, at: FMR, *, left: int = 1, right: int = 1) -> tuple[float, float] | None:
+        """The thresholds of the two ends of `rate`, the lower one first; None without an interval."""
+        rate = self.rate(at)
+        if rate is None:
+            return None
+        low = threshold_at(self._table(at), rate.high)
+        high = threshold_at(self._table(at), max(rate.low, 1e-12))
+        return self._pooled(low, left, right), self._pooled(high, left, right)
+
+    def log10_lr(self, similarity: float, *, left: int = 1, right: int = 1) -> float | None:
+        """log10 of the likelihood ratio of a similarity; None where the calibration has no curve for the numbers."""
+        several = find(self.pooled, left, right)
+        knots = self.llr if several is None else several.llr
+        if not knots or (several is None and (left, right) != (1, 1)):
+            return None
+        return likelihood_ratio.log10_lr(knots, similarity)
+
+    def worst_point(self, at: FMR) -> WorstPoint:
+        """The measured point of the worst group that stands nearest above the rate."""
+        return min((point for point in self.worst if point.fmr >= at.rate * (1 - 1e-9)), key=lambda point: point.fmr)
+
+    def calibrated_for(self, left: int, right: int) -> bool:
+        """Whether thresholds were fitted for these numbers of pictures."""
+        return (left, right) == (1, 1) or find(self.pooled, left, right) is not None
+
+    def _pooled(self, single: float, left: int, right: int) -> float:
+        several = find(self.pooled, left, right) if (left, right) != (1, 1) else None
+        return single if several is None else several.threshold(single)
+
+    def _table(self, at: FMR) -> tuple[Point, ...] | tuple[WorstPoint, ...]:
+        points = self.worst if at.worst_group else self.points
+        if not points:
             raise ModelError(
-                f"the calibration {self.name} reaches from fmr={highest:.2g} to fmr={lowest:.2g} ({LEAST_EVENTS} or "
-                f"more of its {self.provenance.get('nonmated_pairs', '?')} impostor pairs above the threshold); {at} "
-                "is outside. Ask for a rate between, or fit a calibration on more people",
-                reason="calibration.range",
+                f"the calibration {self.name} has no table of groups, so no worst one; ask for fmr={at.rate:g}",
+                reason="calibration.groups",
             )
-        logs = [math.log(point.fmr) for point in reversed(self.points)]
-        values = [point.threshold for point in reversed(self.points)]
-        return float(np.interp(math.log(at.rate), logs, values))
+        highest, lowest = points[0].fmr, points[-1].fmr
+        if lowest * (1 - 1e-9) <= at.rate <= highest * (1 + 1e-9):
+            return points
+        why = (
+            "the largest groups have no pair to spare below that"
+            if at.worst_group
+            else f"{LEAST_EVENTS} or more of its {self.provenance.get('nonmated_pairs', '?')} impostor pairs above the "
+            "threshold"
+        )
+        raise ModelError(
+            f"the calibration {self.name} reaches from fmr={highest:.2g} to fmr={lowest:.2g} ({why}); {at} is outside. "
+            "Ask for a rate between, or fit a calibration on more people: visavis calibrate",
+            reason="calibration.range",
+        )
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -92,13 +199,41 @@ class Calibration:
         """Read what `to_dict` wrote.
 
         Raises:
-            UsageError: Fields are missing or unknown.
+            UsageError: Fields are missing, unknown or of the wrong kind.
         """
         try:
-            points = tuple(Point(**point) for point in record["points"])
-            return cls(**{**record, "points": points})
-        except (KeyError, TypeError) as error:
+            fields = dict(record)
+            fields["points"] = tuple(Point(**point) for point in record["points"])
+            fields["llr"] = _knots(record.get("llr", ()))
+            groups = record.get("groups")
+            fields["groups"] = None if groups is None else GroupTable.from_dict(groups)
+            fields["worst"] = tuple(WorstPoint(**point) for point in record.get("worst", ()))
+            fields["pooled"] = tuple(
+                Pooled(**{**several, "llr": _knots(several.get("llr", ()))}) for several in record.get("pooled", ())
+            )
+            fields["realised"] = tuple(Realised(**one) for one in record.get("realised", ()))
+            return cls(**fields)
+        except (AttributeError, KeyError, TypeError, ValueError) as error:
             raise UsageError(f"not a calibration: {error}") from error
+
+    @classmethod
+    def load(cls, path: str | Path) -> Calibration:
+        """Read a file that `visavis calibrate` wrote.
+
+        Raises:
+            UsageError: The file cannot be read or is not a calibration.
+        """
+        try:
+            record = json.loads(Path(path).read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise UsageError(f"cannot read the calibration {path}: {error}") from error
+        if not isinstance(record, dict):
+            raise UsageError(f"not a calibration: {path} holds no JSON object; see `visavis calibrate --help`")
+        return cls.from_dict(record)
+
+
+def _knots(values: Any) -> Knots:
+    return tuple((float(x), float(y)) for x, y in values)
 
 
 @cache
@@ -121,8 +256,8 @@ def shipped(space: str) -> Calibration:
     if found is None:
         raise ModelError(
             f"no calibration ships for the template space {space}; shipped: {', '.join(sorted(_tables())) or 'none'}. "
-            "Use the default detector, rule and model, or fit one with visavis.calibration.fit.fit_verification and "
-            "pass it: Pipeline(calibration=...)",
+            "Use the default detector, rule and model, or fit one (visavis calibrate FOLDER --model MODEL --out "
+            "NAME.json) and pass it (--calibration NAME.json)",
             reason="calibration.missing",
         )
     return found

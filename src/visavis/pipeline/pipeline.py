@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visavis import registry
 from visavis.calibration.table import Calibration, shipped
@@ -14,9 +15,12 @@ from visavis.errors import NoFaceError, SpaceError, UnreadableError, UsageError
 from visavis.geometry import TEMPLATES
 from visavis.io import read_batch
 from visavis.io._unreadable import printable
+from visavis.pipeline.case import Case
+from visavis.pipeline.decide import Children, decide
+from visavis.pipeline.inputs import opened
 from visavis.pipeline.models import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, create_detector, create_embedder, is_pack
 from visavis.pipeline.side import Side
-from visavis.recognition.pooling import pool
+from visavis.recognition.pooling import pool, pooled_count
 from visavis.runtime.session import EngineOptions
 from visavis.runtime.workers import ordered_map
 from visavis.selection import Select
@@ -29,6 +33,7 @@ from visavis.types import (
     Failure,
     Pictures,
     Provenance,
+    SecondOpinion,
     Templates,
     TemplateSpace,
     require_comparable,
@@ -183,20 +188,97 @@ class Pipeline:
         names = tuple(pictures.sources[int(row)] for row in faces.picture)
         return Analysis(names, _shifted(faces, offset), templates)
 
-    def verify(self, left: Sequence[Any], right: Sequence[Any], *, at: FMR) -> Decision:
-        """Whether two sides, of one or several pictures each, show one person.
+    def verify(
+        self,
+        left: Sequence[Any],
+        right: Sequence[Any],
+        *,
+        at: FMR,
+        children: Children = "unknown",
+        second: Pipeline | None = None,
+    ) -> Decision:
+        """Whether two sides, of one or several pictures each, show one person: the decision of `examine`."""
+        return self.examine(left, right, at=at, children=children, second=second).decision
+
+    def examine(
+        self,
+        left: Sequence[Any],
+        right: Sequence[Any],
+        *,
+        at: FMR,
+        children: Children = "unknown",
+        second: Pipeline | None = None,
+    ) -> Case:
+        """Compare two sides of one or several pictures each, and keep all that the decision rests on.
 
         Args:
             left: Pictures of one side; the most central large face of each.
             right: Pictures of the other side.
             at: The operating point, for example ``FMR(1e-3)``.
+            children: Whether a child under 13 is concerned, as the caller knows it.
+            second: A pipeline with another recogniser, for a second opinion at its own threshold.
+
+        Raises:
+            InputError: A picture that cannot be read or shows no face.
+            ModelError: No calibration for this pipeline or the second one, or none that reaches this rate.
+        """
+        calibration = self.calibration()
+        calibration.threshold(at)  # refused before any picture is read
+        one, two = self.side(left), self.side(right)
+        decision = self.decide(one, two, at=at, children=children)
+        if second is not None:
+            opinion = second.opinion(left, right, at=at, first=decision)
+            decision = self.decide(one, two, at=at, children=children, second=opinion)
+        return Case(decision, one, two, calibration)
+
+    def decide(
+        self, left: Side, right: Side, *, at: FMR, children: Children = "unknown", second: SecondOpinion | None = None
+    ) -> Decision:
+        """The decision on two sides of this pipeline; see `examine`."""
+        require_comparable(left.template, right.template)
+        self._own(left.template)
+        unfit = [
+            f"{printable(source)}: {reason}"
+            for side in (left, right)
+            for source, reasons in zip(side.sources, side.unfit, strict=False)
+            for reason in reasons
+        ]
+        assessed = left.assessment is not None and right.assessment is not None
+        return decide(
+            self.calibration(),
+            _cosine(left.template, right.template),
+            at=at,
+            counts=(len(left), len(right)),
+            made_by=self.made_by,
+            children=children,
+            unfit=unfit,
+            warnings=(*left.warnings, *right.warnings),
+            quality=(left.assessment, right.assessment) if assessed else None,  # type: ignore[arg-type]
+            second=second,
+        )
+
+    def opinion(self, left: Sequence[Any], right: Sequence[Any], *, at: FMR, first: Decision) -> SecondOpinion:
+        """What this pipeline says beside another's decision, at its own threshold.
 
         Raises:
             InputError: A picture that cannot be read or shows no face.
             ModelError: No calibration for this pipeline, or none that reaches this rate.
         """
+        calibration = self.calibration()
         one, two = self.side(left), self.side(right)
-        return self.compare(one.template, two.template, at=at, warnings=(*one.warnings, *two.warnings))
+        similarity = _cosine(one.template, two.template)
+        threshold = calibration.threshold(at, left=len(one), right=len(two))
+        answer: Literal["same", "different"] = "same" if similarity >= threshold else "different"
+        return SecondOpinion(
+            model=self.made_by.model,
+            answer=answer,
+            similarity=similarity,
+            threshold=threshold,
+            calibration=calibration.name,
+            population=calibration.population,
+            llr=calibration.log10_lr(similarity, left=len(one), right=len(two)),
+            agrees=(first.similarity >= first.threshold) == (answer == "same"),
+        )
 
     def side(self, sources: Sequence[Any]) -> Side:
         """The pictures of one person with one pooled template; the most central large face of each counts.
@@ -206,7 +288,26 @@ class Pipeline:
             NoFaceError: A picture without a face.
             UsageError: No pictures.
         """
-        pictures, everyone = self.detect(sources)
+        if not len(sources):
+            raise UsageError("a side of a comparison needs at least one picture")
+        found = [opened(source, min_side=DECODED_SIDE) for source in sources]
+        inputs = tuple(record for _, record in found)
+        pictures = Pictures.of([picture for picture, _ in found], sources=[record.name for record in inputs])
+        faces, counts = self._central(pictures)
+        crops = self.aligner.align(pictures, faces)
+        templates = self.embedder.embed(crops)
+        for row, failure in enumerate(templates.status):
+            if failure is not None:
+                raise _refusal(pictures.sources[row], failure)
+        warnings = [
+            f"{printable(pictures.sources[row])} shows {counts[row]} faces; the most central large one was compared"
+            for row in np.flatnonzero(counts > 1)
+        ]
+        return Side(inputs, pictures, faces, crops, templates, pool(templates), warnings=tuple(warnings))
+
+    def _central(self, pictures: Pictures) -> tuple[Faces, NDArray[np.intp]]:
+        """The most central large face of each picture, and how many faces each shows."""
+        everyone = self.detector.detect(pictures)
         counts = np.bincount(everyone.picture, minlength=len(pictures))
         parts = []
         for row in range(len(pictures)):
@@ -219,25 +320,25 @@ class Pipeline:
                 alone = self.detector.detect(pictures[row], which="central")
                 of_this = Faces(alone.boxes, alone.score, alone.points, np.array([row]), alone.status)
             parts.append(of_this)
-        faces = Faces.concat(parts)
-        templates = self.embedder.embed(self.aligner.align(pictures, faces))
-        for row, failure in enumerate(templates.status):
-            if failure is not None:
-                raise _refusal(pictures.sources[row], failure)
-        warnings = [
-            f"{pictures.sources[row]} shows {counts[row]} faces; the most central large one was compared"
-            for row in np.flatnonzero(counts > 1)
-        ]
-        return Side(pictures.sources, faces, pool(templates), tuple(warnings))
+        return Faces.concat(parts), counts
 
-    def compare(self, left: Templates, right: Templates, *, at: FMR, warnings: Sequence[str] = ()) -> Decision:
-        """A decision on two templates of this pipeline's space.
+    def compare(
+        self,
+        left: Templates,
+        right: Templates,
+        *,
+        at: FMR,
+        warnings: Sequence[str] = (),
+        children: Children = "unknown",
+    ) -> Decision:
+        """A decision on two templates of this pipeline's space; the pictures' quality is not known then.
 
         Args:
             left: One row.
             right: One row.
             at: The operating point.
-            warnings: What else the reader must know; it comes after the caution of the calibration.
+            warnings: What else the reader must know.
+            children: Whether a child under 13 is concerned, as the caller knows it.
 
         Raises:
             SpaceError: The templates are of different spaces, or of another space than the calibration.
@@ -245,31 +346,28 @@ class Pipeline:
         require_comparable(left, right)
         if len(left) != 1 or len(right) != 1:
             raise UsageError(f"compare takes one template a side; got {len(left)} and {len(right)}; pool them first")
-        if not self.space.comparable(left.space):
-            raise SpaceError(
-                f"these templates are of space {left.space.fingerprint}, this pipeline's is {self.space.fingerprint}; "
-                "compare them with the pipeline that made them"
-            )
-        calibration = self.calibration()
-        threshold = calibration.threshold(at)
-        similarity = float(left.vectors[0].astype(np.float64) @ right.vectors[0].astype(np.float64))
-        notes = [calibration.caution, *warnings]
-        if left.space.pooling != "none" or right.space.pooling != "none":
-            notes.append(
-                "the threshold was fitted on single pictures; for several pictures a side the false match rate was not "
-                "measured"
-            )
-        return Decision(
-            answer="same" if similarity >= threshold else "different",
-            similarity=similarity,
-            threshold=threshold,
+        self._own(left)
+        counts = pooled_count(left.space), pooled_count(right.space)
+        return decide(
+            self.calibration(),
+            _cosine(left, right),
             at=at,
-            population=calibration.population,
-            calibration=calibration.name,
-            space=self.space.fingerprint,
+            counts=counts,
             made_by=self.made_by,
-            warnings=tuple(notes),
+            children=children,
+            warnings=warnings,
         )
+
+    def _own(self, templates: Templates) -> None:
+        if not self.space.comparable(templates.space):
+            raise SpaceError(
+                f"these templates are of space {templates.space.fingerprint}, this pipeline's is "
+                f"{self.space.fingerprint}; compare them with the pipeline that made them"
+            )
+
+
+def _cosine(left: Templates, right: Templates) -> float:
+    return float(left.vectors[0].astype(np.float64) @ right.vectors[0].astype(np.float64))
 
 
 def _refusal(source: str, failure: Failure) -> UnreadableError | NoFaceError:

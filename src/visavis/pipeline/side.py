@@ -4,21 +4,40 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from visavis.types import Faces, Templates
+from visavis.pipeline.inputs import InputRecord
+from visavis.types import Assessment, Crops, Faces, Pictures, Templates
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Side:
-    """What one side of a comparison consists of.
+    """What one side of a comparison consists of; all columns have a row a picture.
 
     Attributes:
-        sources: Path or member name of each picture.
+        inputs: Name and hash of what was given.
+        pictures: The decoded pictures.
         faces: The face that was taken of each picture.
-        template: One row: the single template, or the mean of several.
+        crops: The aligned faces.
+        templates: The template of each face.
+        template: One row: the single template, or the mean of several, weighted by their quality.
+        assessment: Quality of each face.
+        unfit: Per picture, why its face fails the quality limits of the model; empty where it does not.
         warnings: What the reader must know, for example that a picture shows several faces.
     """
 
-    sources: tuple[str, ...]
+    inputs: tuple[InputRecord, ...]
+    pictures: Pictures
     faces: Faces
+    crops: Crops
+    templates: Templates
     template: Templates
+    assessment: Assessment | None = None
+    unfit: tuple[tuple[str, ...], ...] = ()
     warnings: tuple[str, ...] = ()
+
+    @property
+    def sources(self) -> tuple[str, ...]:
+        """Path or member name of each picture."""
+        return self.pictures.sources
+
+    def __len__(self) -> int:
+        return len(self.pictures)

@@ -73,7 +73,7 @@ def test_without_mated_pairs_nothing_is_said_about_them(mated):
         (np.append(impostors(), np.inf), "pairs"),
         (impostors(count=599), "at least 600 impostor pairs; got 599"),
         ([], "got 0"),
-        (np.zeros(5000), "two or more points"),
+        (np.zeros(5000), "two operating points"),
     ],
 )
 def test_scores_that_allow_no_calibration_are_refused(scores, words):
