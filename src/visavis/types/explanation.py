@@ -21,16 +21,29 @@ class RegionEffect:
         left: Similarity lost when the part is removed from the first face; positive spoke for a match.
         right: The same for the second face.
         both: The same when it is removed from both.
+        spread: Standard deviation of `alone` over the ways in which the part was removed.
     """
 
     name: str
     left: float
     right: float
     both: float
+    spread: float = 0.0
+
+    @property
+    def alone(self) -> float:
+        """The mean of ``left`` and ``right``: similarity lost when the part is removed from one face."""
+        return (self.left + self.right) / 2
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
-        return {"name": self.name, "left": self.left, "right": self.right, "both": self.both}
+        return {
+            "name": self.name,
+            "left": self.left,
+            "right": self.right,
+            "both": self.both,
+            "spread": self.spread,
+        }
 
 
 @dataclass(frozen=True, slots=True, eq=False)
