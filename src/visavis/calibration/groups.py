@@ -19,6 +19,7 @@ SUPPORTED = 10
 """A group's rate is called supported when at least this many of its pairs are false matches."""
 _PER_DECADE = 10
 _BLOCK = 2048
+_LEAST_PAIRS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -160,46 +161,51 @@ def measured(
 def worst_points(vectors: NDArray[np.float32], groups: Sequence[Hashable]) -> tuple[WorstPoint, ...]:
     """The highest threshold that any group needs, on a logarithmic grid of rates.
 
-    A group takes part at a rate when at least one of its pairs may lie above the threshold; how many do is kept, so
-    that a point of few events can be told from one of many.
+    Groups with at least 1,000 pairs take part. Down to the rate of ten false matches a group's own pairs give its
+    threshold; below, it is carried on by as much as the threshold of all groups' pairs together rises, which goes as
+    far as those have ten false matches.
 
     Args:
         vectors: float32 ``(N, D)``, unit norm, each row a person of its own.
         groups: Group of each row.
 
     Raises:
-        UsageError: No group has pairs enough for a rate of 0.1.
+        UsageError: No group has 1,000 pairs.
     """
     names, labels = np.unique(np.asarray(groups, dtype=str), return_inverse=True)
     tables: dict[str, tuple[Impostors, int]] = {}
+    together = []
     for row, name in enumerate(names):
         rows = np.flatnonzero(labels == row)
         one, two = np.triu_indices(len(rows), 1)
-        if len(one) < 1000:
-            continue
         scores = (vectors[rows] @ vectors[rows].T)[one, two]
-        tables[str(name)] = (Impostors.of_pairs(scores, one.tolist(), two.tolist()), len(rows))
+        together.append(scores)
+        if len(one) >= _LEAST_PAIRS:
+            tables[str(name)] = (Impostors.of_pairs(scores, one.tolist(), two.tolist()), len(rows))
+    if not tables:
+        raise UsageError("no group of people has 1,000 pairs (46 people) for a threshold of its own")
+    falling = -np.sort(-np.concatenate(together))
     points: list[WorstPoint] = []
     for step in range(_PER_DECADE * 6):
         rate = 0.1 * 10 ** (-step / _PER_DECADE)
-        found = [_needed(pairs, rate, name, people) for name, (pairs, people) in tables.items()]
-        worst = max((point for point in found if point), key=lambda point: point.threshold, default=None)
-        if worst is None:
+        if rate * len(falling) < SUPPORTED:
             break
-        if points and worst.threshold <= points[-1].threshold:
-            continue
-        points.append(worst)
-    if len(points) < 2:
-        raise UsageError("no group of people has pairs enough (46 people give 1,035) for a threshold of its own")
+        found = [_needed(pairs, rate, name, people, falling) for name, (pairs, people) in tables.items()]
+        worst = max(found, key=lambda point: point.threshold)
+        if not points or worst.threshold > points[-1].threshold:
+            points.append(worst)
     return tuple(points)
 
 
-def _needed(pairs: Impostors, rate: float, name: str, people: int) -> WorstPoint | None:
-    allowed = int(rate * pairs.total + 1e-9)
-    if not 1 <= allowed < len(pairs.scores):
-        return None
-    threshold = float(np.nextafter(pairs.scores[allowed], np.float32(2)))
+def _needed(pairs: Impostors, rate: float, name: str, people: int, together: NDArray[np.float32]) -> WorstPoint:
+    own = max(rate, SUPPORTED / pairs.total)
+    threshold = _just_above(pairs.scores, own)
     events = pairs.events(threshold)
-    if not events:
-        return None
-    return WorstPoint(rate, threshold, events, name, people, pairs.total, relative_error(pairs, events))
+    error = relative_error(pairs, events)
+    if own > rate:
+        threshold += _just_above(together, rate) - _just_above(together, own)
+    return WorstPoint(rate, threshold, events, name, people, pairs.total, error, own > rate)
+
+
+def _just_above(falling: NDArray[np.float32], rate: float) -> float:
+    return float(np.nextafter(falling[int(rate * len(falling) + 1e-9)], np.float32(2)))

@@ -116,7 +116,9 @@ class Impostors:
 
 
 def _least_kept(rows: NDArray[np.float32], owner: NDArray[np.int64]) -> float:
-    """A similarity that about `_KEEP` of the impostor pairs reach, from a sample of them."""
+    """A similarity that about `_KEEP` of the impostor pairs reach, from a sample of them; of few pairs all are kept."""
+    if len(rows) ** 2 < _SAMPLE:
+        return -2.0
     rng = np.random.default_rng(0)
     one, two = rng.integers(len(rows), size=(2, _SAMPLE))
     other = owner[one] != owner[two]

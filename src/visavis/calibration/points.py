@@ -42,6 +42,8 @@ class WorstPoint:
         people: Persons of the group.
         pairs: Pairs of the group.
         error: As in `Point`.
+        extended: Whether the group's own pairs are too few for the rate: its threshold for ten false matches was then
+            carried on by as much as that of all groups' pairs together rises from there to the rate.
     """
 
     fmr: float
@@ -51,6 +53,7 @@ class WorstPoint:
     people: int
     pairs: int
     error: float
+    extended: bool = False
 
 
 def threshold_at(points: tuple[Point, ...] | tuple[WorstPoint, ...], rate: float) -> float:

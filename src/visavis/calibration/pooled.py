@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
+from itertools import combinations_with_replacement
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
-from visavis.calibration.likelihood_ratio import Knots
 from visavis.errors import UsageError
 
 LEVELS = (1, 2, 3, 5, 8)
 """Numbers of pictures a side that are calibrated; a number between takes the next higher one."""
+_LEAST_PEOPLE = 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +30,6 @@ class Pooled:
         shift: Its value at 0.
         people: Persons it was fitted on.
         pairs: Impostor pairs of persons it was fitted on.
-        fnmr: False non-match rate at each of the ``rates`` of the fitted genuine pairs, by rate.
-        llr: The likelihood ratio's curve for these numbers.
     """
 
     left: int
@@ -39,12 +38,14 @@ class Pooled:
     shift: float
     people: int
     pairs: int
-    fnmr: dict[str, float]
-    llr: Knots = ()
 
     def threshold(self, single: float) -> float:
         """The threshold of pooled templates where single ones have ``single``."""
         return self.scale * single + self.shift
+
+    def single(self, similarity: float) -> float:
+        """The similarity of single pictures that is as rare among impostors as a pooled one."""
+        return (similarity - self.shift) / self.scale
 
 
 def level(count: int) -> int:
@@ -56,6 +57,65 @@ def find(table: Sequence[Pooled], left: int, right: int) -> Pooled | None:
     """The line for two numbers of pictures; None for single ones or where the table has none."""
     low, high = sorted((level(left), level(right)))
     return next((one for one in table if (one.left, one.right) == (low, high)), None)
+
+
+def fit_pooled(
+    vectors: NDArray[np.float32],
+    people: Sequence[Hashable],
+    weights: ArrayLike,
+    *,
+    rng: np.random.Generator,
+    draws: int = 20,
+) -> tuple[Pooled, ...]:
+    """The lines of all pairs of `LEVELS`, from people of many pictures.
+
+    Each draw takes other pictures of everybody; all pairs of two persons are compared.
+
+    Args:
+        vectors: float32 ``(N, D)``, unit norm, finite.
+        people: Person of each row.
+        weights: Quality of each row, as pooling uses it ``(N,)``.
+        rng: Source of the draws.
+        draws: How often.
+
+    Returns:
+        One line for each pair of levels that at least 30 persons have pictures enough for.
+    """
+    names, owner = np.unique(np.asarray(people, dtype=str), return_inverse=True)
+    rows = [np.flatnonzero(owner == number) for number in range(len(names))]
+    share = np.asarray(weights, np.float64)
+    lines = []
+    for left, right in combinations_with_replacement(LEVELS, 2):
+        rich = [of_one for of_one in rows if len(of_one) >= right]
+        if right == 1 or len(rich) < _LEAST_PEOPLE:
+            continue
+        single: list[NDArray[np.float64]] = []
+        pooled: list[NDArray[np.float64]] = []
+        other = ~np.eye(len(rich), dtype=bool)
+        for _ in range(draws):
+            for scores, (a, b) in ((single, (1, 1)), (pooled, (left, right))):
+                one, two = (_drawn(vectors, share, rich, count, rng) for count in (a, b))
+                scores.append((one @ two.T)[other])
+        scale, shift = fit_line(np.concatenate(single), np.concatenate(pooled))
+        lines.append(Pooled(left, right, scale, shift, len(rich), len(rich) * (len(rich) - 1) // 2))
+    return tuple(lines)
+
+
+def _drawn(
+    vectors: NDArray[np.float32],
+    weights: NDArray[np.float64],
+    rows: Sequence[NDArray[np.intp]],
+    count: int,
+    rng: np.random.Generator,
+) -> NDArray[np.float64]:
+    """A pooled template of each person, of that many of its pictures."""
+    means = []
+    for of_one in rows:
+        some = rng.choice(of_one, count, replace=False)
+        means.append(np.average(vectors[some].astype(np.float64), axis=0, weights=np.maximum(weights[some], 1)))
+    found = np.array(means)
+    unit: NDArray[np.float64] = found / np.linalg.norm(found, axis=1, keepdims=True)
+    return unit
 
 
 def fit_line(single: ArrayLike, pooled: ArrayLike) -> tuple[float, float]:

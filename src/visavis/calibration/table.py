@@ -150,11 +150,12 @@ class Calibration:
 
     def log10_lr(self, similarity: float, *, left: int = 1, right: int = 1) -> float | None:
         """log10 of the likelihood ratio of a similarity; None where the calibration has no curve for the numbers."""
-        several = find(self.pooled, left, right)
-        knots = self.llr if several is None else several.llr
-        if not knots or (several is None and (left, right) != (1, 1)):
+        if not self.llr or not self.calibrated_for(left, right):
             return None
-        return likelihood_ratio.log10_lr(knots, similarity)
+        several = find(self.pooled, left, right) if (left, right) != (1, 1) else None
+        # For several pictures the similarity of single ones that is as rare among impostors: mated pairs of pooled
+        # templates lie further away, so this understates what they show.
+        return likelihood_ratio.log10_lr(self.llr, similarity if several is None else several.single(similarity))
 
     def worst_point(self, at: FMR) -> WorstPoint:
         """The measured point of the worst group that stands nearest above the rate."""
@@ -208,9 +209,7 @@ class Calibration:
             groups = record.get("groups")
             fields["groups"] = None if groups is None else GroupTable.from_dict(groups)
             fields["worst"] = tuple(WorstPoint(**point) for point in record.get("worst", ()))
-            fields["pooled"] = tuple(
-                Pooled(**{**several, "llr": _knots(several.get("llr", ()))}) for several in record.get("pooled", ())
-            )
+            fields["pooled"] = tuple(Pooled(**several) for several in record.get("pooled", ()))
             fields["realised"] = tuple(Realised(**one) for one in record.get("realised", ()))
             return cls(**fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

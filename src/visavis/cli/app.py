@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import typer
 
 from visavis._version import __version__
-from visavis.cli import align, bench, demo, detect, doctor, embed, evaluate, models, verify
+from visavis.cli import align, bench, calibrate, demo, detect, doctor, embed, evaluate, models, verify
 from visavis.cli.output import print_json
 from visavis.cli.verify import SEPARATOR
 from visavis.errors import InternalError, UsageError, VisavisError
@@ -34,6 +34,7 @@ app.command("detect")(detect.detect)
 app.command("align")(align.align)
 app.command("embed")(embed.embed)
 app.add_typer(evaluate.app, name="evaluate")
+app.command("calibrate")(calibrate.calibrate)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -27,6 +28,9 @@ Threads = Annotated[
 Flip = Annotated[bool, typer.Option("--flip", help="Average in the mirrored crop; twice the time.")]
 Policy = Annotated[str | None, typer.Option("--policy", help="Licence policy: research or commercial.")]
 MinimumSize = Annotated[float, typer.Option("--min-size", help="Leave out faces of fewer pixels (longer box side).")]
+Calibration = Annotated[
+    Path | None, typer.Option("--calibration", help="Calibration that visavis calibrate wrote; else the shipped one.")
+]
 Pictures = Annotated[
     list[str],
     typer.Argument(help="Pictures, folders, globs, tar archives or archive.tar::member.", metavar="PICTURE..."),
@@ -60,6 +64,7 @@ def build_pipeline(
     flip: bool = False,
     policy: str | None = None,
     minimum_size: float = 0.0,
+    calibration: Path | None = None,
 ) -> Pipeline:
     """The pipeline that the options describe.
 
@@ -67,6 +72,7 @@ def build_pipeline(
         ModelError: A part is unknown, missing or refused.
         UsageError: A value that is not accepted.
     """
+    from visavis.calibration.table import Calibration as Table
     from visavis.pipeline.pipeline import Pipeline
 
     return Pipeline(
@@ -76,6 +82,7 @@ def build_pipeline(
         flip=flip,
         policy=policy,
         minimum_size=minimum_size,
+        calibration=None if calibration is None else Table.load(calibration),
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
@@ -11,8 +12,9 @@ from visavis.cli.output import console, print_json, shown
 from visavis.errors import UsageError
 
 if TYPE_CHECKING:
+    from visavis.pipeline.case import Case
+    from visavis.pipeline.pipeline import Pipeline
     from visavis.pipeline.side import Side
-    from visavis.types import Decision
 
 SEPARATOR = "::versus::"
 """Stands for ``--`` between the two sides; the option parser would swallow that."""
@@ -26,7 +28,17 @@ def verify(
             metavar="PICTURE... [--] ...",
         ),
     ],
-    at: Annotated[str, typer.Option("--at", help="Operating point, for example fmr=1e-3.")] = "fmr=1e-3",
+    at: Annotated[str, typer.Option("--at", help="Operating point: fmr=RATE or fmr=RATE,worst-group.")] = "fmr=1e-3",
+    report: Annotated[
+        Path | None, typer.Option("--report", help="Write a report that can be contested: .html, .png or .json.")
+    ] = None,
+    children: Annotated[
+        str, typer.Option("--children", help="Whether a child under 13 is concerned: unknown, yes or no.")
+    ] = "unknown",
+    second: Annotated[
+        str | None, typer.Option("--second", help="Recogniser for a second opinion, for example embedder/dlib.resnet.")
+    ] = None,
+    calibration: options.Calibration = None,
     model: options.Model = options.DEFAULT_MODEL,
     detector: options.Detector = None,
     engine: options.Engine = None,
@@ -39,33 +51,55 @@ def verify(
 ) -> None:
     """Whether two sides show one person, at an operating point that was measured.
 
-    The answer is same or different, with the similarity, the threshold and the population that its false match
-    rate was measured on. The most central large face of each picture is compared; several pictures of a side are
-    averaged.
+    The answer is same, different or inconclusive, with the similarity, the threshold, its false match rate with
+    interval and population, the likelihood ratio, the quality of each picture and what to beware of. The most
+    central large face of each picture is compared; several pictures of a side are pooled by their quality.
 
-    Examples: visavis verify a.jpg b.jpg; visavis verify a1.jpg a2.jpg -- b.jpg --at fmr=1e-4
+    Examples: visavis verify a.jpg b.jpg; visavis verify a1.jpg a2.jpg -- b.jpg --at fmr=1e-4 --report why.html
     """
     from visavis.types import FMR
 
     left, right = _sides(pictures)
     point = FMR.parse(at)
-    pipeline = options.build_pipeline(
-        model=model,
-        detector=detector,
-        engine=engine,
-        precision=precision,
-        device=device,
-        threads=threads,
-        flip=flip,
-        policy=policy,
+    if children not in ("unknown", "yes", "no"):
+        raise UsageError(f"--children is unknown, yes or no; got {children!r}")
+    if report is not None:
+        from visavis.report.write import check_case_path
+
+        check_case_path(report)
+    shared: dict[str, Any] = {
+        "detector": detector,
+        "engine": engine,
+        "precision": precision,
+        "device": device,
+        "threads": threads,
+        "flip": flip,
+        "policy": policy,
+    }
+    pipeline = options.build_pipeline(model=model, calibration=calibration, **shared)
+    other = None if second is None else _second(second, shared)
+    case = pipeline.examine(
+        options.sources(left),
+        options.sources(right),
+        at=point,
+        children=children,  # type: ignore[arg-type]
+        second=other,
     )
-    pipeline.calibration().threshold(point)
-    one, two = (pipeline.side(options.sources(side)) for side in (left, right))
-    decision = pipeline.compare(one.template, two.template, at=point, warnings=(*one.warnings, *two.warnings))
+    if report is not None:
+        from visavis.explain.default import default_explainer
+        from visavis.report.write import write_case
+
+        [explanation] = default_explainer(pipeline.embedder).explain(case.left.crops[:1], case.right.crops[:1])
+        write_case(report, case, explanation)
     if as_json:
-        print_json({**decision.to_dict(), "left": _described(one), "right": _described(two)})
+        print_json({**case.decision.to_dict(), "left": _described(case.left), "right": _described(case.right)})
     else:
-        _print(decision, one, two)
+        _print(case)
+
+
+def _second(name: str, shared: dict[str, Any]) -> Pipeline:
+    """The pipeline of the second recogniser: fp32 on the default engine where it has no other."""
+    return options.build_pipeline(model=name, **{**shared, "engine": None, "precision": None, "flip": False})
 
 
 def _sides(words: list[str]) -> tuple[list[str], list[str]]:
@@ -95,17 +129,41 @@ def _described(side: Side) -> list[dict[str, Any]]:
     ]
 
 
-def _print(decision: Decision, one: Side, two: Side) -> None:
+def _print(case: Case) -> None:
+    decision = case.decision
     words = {"same": "SAME person", "different": "DIFFERENT people", "inconclusive": "INCONCLUSIVE"}
     out = console()
     out.print(words[decision.answer], style="bold green" if decision.answer == "same" else "bold yellow")
+    for reason in decision.reasons:
+        out.print(f"because     {reason}")
     out.print(f"similarity  {decision.similarity:.4f}   threshold {decision.threshold:.4f} at {decision.at}")
-    out.print(f"population  {decision.population}")
-    for name, side in (("left", one), ("right", two)):
+    if decision.fmr is not None:
+        rate = decision.fmr
+        out.print(
+            f"fmr         {rate.rate:.2g}, on {rate.people} other people {rate.low:.2g} .. {rate.high:.2g} "
+            f"({100 * rate.level:g} %)"
+        )
+    out.print(f"population  {decision.population if decision.fmr is None else decision.fmr.population}")
+    if decision.llr is not None:
+        out.print(f"llr         {decision.llr:+.2f} (log10: {_odds(decision.llr)})")
+    for name, side in (("left", case.left), ("right", case.right)):
         for row, source in enumerate(side.sources):
             box = " ".join(f"{value:.0f}" for value in side.faces.boxes[row])
-            out.print(f"{name:<10}  {shown(source)}   face {box}   score {side.faces.score[row]:.2f}")
+            quality = "" if side.assessment is None else f"   quality {side.assessment.fused.score[row]:.0f}"
+            out.print(f"{name:<10}  {shown(source)}   face {box}{quality}")
     made = decision.made_by
     out.print(f"made by     {made.model}, {made.engine} {made.engine_version}, {made.precision}")
+    if decision.second is not None:
+        other = decision.second
+        out.print(
+            f"second      {other.model}: {other.answer}, similarity {other.similarity:.4f}, threshold "
+            f"{other.threshold:.4f}"
+        )
     for warning in decision.warnings:
-        out.print(f"note        {warning}")
+        out.print(f"note        {shown(warning)}")
+
+
+def _odds(llr: float) -> str:
+    times = 10 ** abs(llr)
+    whom = "one person than two" if llr >= 0 else "two people than one"
+    return f"{times:.0f} times likelier from {whom}" if times >= 2 else "hardly likelier from one person or two"

@@ -10,8 +10,6 @@ from visavis.calibration.table import Calibration
 from visavis.types import FMR, Assessment, Decision, Provenance, RateInterval, SecondOpinion
 
 Children = Literal["unknown", "yes", "no"]
-FEW = 10
-"""A rate that rests on fewer false matches than this is printed with their number."""
 
 
 def decide(
@@ -118,11 +116,13 @@ def _about_children(calibration: Calibration, threshold: float, children: Childr
 def _about_groups(calibration: Calibration, at: FMR, threshold: float) -> list[str]:
     if at.worst_group:
         point = calibration.worst_point(at)
-        few = " (few: no claim rests on it)" if point.events < FEW else ""
-        return [
-            f"the threshold is that of {point.group}: {point.events} false matches of {point.pairs} pairs{few}; "
-            "larger groups than those measured may need a higher one"
-        ]
+        how = (
+            f"its {point.pairs} pairs are too few for {at}, so its threshold for {point.events} false matches was "
+            "carried on as that of all groups' pairs together"
+            if point.extended
+            else f"{point.events} false matches of {point.pairs} pairs"
+        )
+        return [f"the threshold is that of {point.group}: {how}"]
     table = calibration.groups
     if table is None:
         return []

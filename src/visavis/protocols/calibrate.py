@@ -1,0 +1,101 @@
+"""Fit a calibration on labelled pictures."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis.calibration.fit import fit_verification
+from visavis.calibration.impostors import Impostors
+from visavis.calibration.pooled import fit_pooled
+from visavis.calibration.table import Calibration
+from visavis.pipeline.pipeline import Pipeline
+from visavis.protocols.labelled import Labelled, LabelledTemplates, Progress, embed_labelled
+from visavis.protocols.ledger import Ledger
+
+PER_PERSON = 5
+"""Pictures of a person that the impostor side takes: a person of hundreds would speak for all."""
+
+CAUTION = (
+    "the false match rate holds for random impostors of this population; for relatives, children and people of one "
+    "group it is higher"
+)
+
+
+def calibrate(
+    pipeline: Pipeline,
+    nonmated: Labelled,
+    mated: Labelled | None = None,
+    *,
+    name: str,
+    population: str,
+    caution: str = "",
+    per_person: int = PER_PERSON,
+    seed: int = 0,
+    progress: Progress | None = None,
+) -> Calibration:
+    """Thresholds, intervals over people, likelihood ratios and lines for several pictures a side.
+
+    Args:
+        pipeline: Its detector, rule and recogniser are what the calibration is for.
+        nonmated: Labelled pictures for the pairs of two persons.
+        mated: Labelled pictures for the pairs of one person; the same ones when None.
+        name: Name of the calibration.
+        population: Whom the impostors are; printed with every rate.
+        caution: What a reader must know.
+        per_person: Pictures of a person that the impostor side takes at most.
+        seed: Of what is drawn.
+        progress: Called with the number of pictures done and of all, for one side after the other.
+
+    Raises:
+        UsageError: Too few people for two operating points.
+    """
+    impostors = embed_labelled(pipeline, nonmated, per_person=per_person, seed=seed, progress=progress)
+    genuine = embed_labelled(pipeline, mated or nonmated, progress=progress)
+    ledger = Ledger.load()
+    provenance: dict[str, Any] = {
+        "nonmated": _described(nonmated, impostors),
+        "mated": _described(mated or nonmated, genuine),
+        "ledger": ledger.hash,
+        "per_person": per_person,
+        "seed": seed,
+        "made_by": pipeline.made_by.to_dict(),
+        "detector": pipeline.space.detector,
+    }
+    calibration = fit_verification(
+        Impostors.of_templates(impostors.vectors, impostors.people),
+        mated_similarities(genuine),
+        name=name,
+        space=pipeline.space.fingerprint,
+        population=population,
+        caution=caution or CAUTION,
+        provenance=provenance,
+    )
+    rng = np.random.default_rng(seed)
+    equal = np.ones(len(genuine.people))
+    return replace(calibration, pooled=fit_pooled(genuine.vectors, genuine.people, equal, rng=rng))
+
+
+def mated_similarities(templates: LabelledTemplates) -> NDArray[np.float64]:
+    """Similarities of all pairs of pictures of one person, float64 ``(N,)``."""
+    owner = np.unique(np.asarray(templates.people, dtype=str), return_inverse=True)[1]
+    parts = [np.empty(0)]
+    for person in range(owner.max(initial=-1) + 1):
+        rows = templates.vectors[owner == person].astype(np.float64)
+        parts.append((rows @ rows.T)[np.triu_indices(len(rows), 1)])
+    return np.concatenate(parts)
+
+
+def _described(labelled: Labelled, templates: LabelledTemplates) -> dict[str, Any]:
+    ledger = Ledger.load()
+    return {
+        "set": labelled.set_name,
+        "people": len(set(templates.people)),
+        "pictures": len(templates.people),
+        "failed": templates.failed,
+        "roles": ledger.roles(labelled.set_name, labelled.people),
+        "left_out": labelled.left_out,
+    }
