@@ -4,7 +4,7 @@ ENTRIES = {
     "explainer/evidence": (
         "visavis.explain.evidence:EvidenceExplainer",
         "",
-        "the default: maps from random masks, effects of parts and a sentence",
+        "the default: maps by occlusion, effects of parts and a sentence",
     ),
     "explainer/occlusion": (
         "visavis.explain.occlusion:OcclusionExplainer",

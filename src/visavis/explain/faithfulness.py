@@ -25,7 +25,7 @@ from visavis.explain.probe import Hiding, Probed, probe
 from visavis.types import Crops
 from visavis.types.protocols import Embedder
 
-SHARES = (0.05, 0.15, 0.3, 0.5, 0.7, 0.85, 0.95)
+SHARES = (0.08, 0.2, 0.4, 0.65, 0.9)
 """Shares of the pixels that are removed, beside nothing and everything."""
 _BLUR = 10.0
 _GRAIN = 2.0

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visavis.errors import UsageError
 from visavis.explain.fills import filler
@@ -13,7 +14,7 @@ from visavis.explain.tensors import path_sums, smoothed
 from visavis.types import Crops, Explanation
 from visavis.types.protocols import DifferentiableEmbedder
 
-TOLERANCE = 0.02
+TOLERANCE = 0.05
 """A map is called complete when its sum is this near to what it must sum to, in units of similarity."""
 _LEAST = 6
 
@@ -23,8 +24,11 @@ class IntegratedGradientsExplainer:
 
     The mean of the gradient along the straight path from a flat colour to the crop, times the way; the other crop
     stays whole. Each map sums to ``cos(f(x), f(other)) - cos(f(b), f(other))``: completeness, Sundararajan et al.
-    2017, proposition 1. The integral is a Gauss-Legendre sum; ``complete`` is set where the sum came within
-    `TOLERANCE` of its due, so raise the budget where it is not.
+    2017, proposition 1.
+
+    Networks with normalisation answer to the faintest face: most of the similarity appears within the first third
+    of the path. So the points lie denser there, at the cubes of equal steps, and each gradient is weighed by its
+    step. ``complete`` is set where both sums came within `TOLERANCE` of their due; raise the budget where it is not.
 
     Args:
         embedder: In torch; gradients reach the pixels.
@@ -40,7 +44,7 @@ class IntegratedGradientsExplainer:
     needs_gradients = True
 
     def __init__(
-        self, embedder: DifferentiableEmbedder, *, baseline: str = "grey", smooth: float = 4.0, budget: int = 36
+        self, embedder: DifferentiableEmbedder, *, baseline: str = "grey", smooth: float = 4.0, budget: int = 68
     ) -> None:
         if budget < _LEAST:
             raise UsageError(f"integrated gradients need a budget of at least {_LEAST} passes a pair; got {budget}")
@@ -61,14 +65,14 @@ class IntegratedGradientsExplainer:
         check_pairs(left, right)
         if not len(left):
             return []
-        places, weights = np.polynomial.legendre.leggauss((self.budget - 4) // 2)
+        points, weights = path_points((self.budget - 4) // 2)
         found = path_sums(
             self.embedder,
             left,
             right,
             baseline=self._filler,
-            points=((places + 1) / 2).tolist(),
-            weights=(weights / 2).tolist(),
+            points=points.tolist(),
+            weights=weights.tolist(),
         )
         missing = found.maps.sum(axis=(2, 3)) - (found.similarities[:, None] - found.blank)
         return [
@@ -82,3 +86,12 @@ class IntegratedGradientsExplainer:
             )
             for maps, similarity, gap in zip(found.maps, found.similarities, missing, strict=True)
         ]
+
+
+def path_points(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Points of a path and their weights, float64 ``(count,)`` each: the middles of equal steps, cubed.
+
+    The weights sum to 1 and the rule is exact for a constant gradient.
+    """
+    ends = np.linspace(0, 1, count + 1)
+    return ((ends[1:] + ends[:-1]) / 2) ** 3, np.diff(ends**3)

@@ -40,7 +40,7 @@ class OcclusionExplainer:
     needs_gradients = False
 
     def __init__(
-        self, embedder: Embedder, *, hide: Hide = "each", size: int = 28, fill: str = "mean", budget: int = 200
+        self, embedder: Embedder, *, hide: Hide = "each", size: int = 20, fill: str = "mean", budget: int = 130
     ) -> None:
         if hide not in get_args(Hide):
             raise UsageError(f"hide is one of {', '.join(get_args(Hide))}; got {hide!r}")

@@ -51,12 +51,12 @@ class RandomMaskExplainer:
         self,
         embedder: Embedder,
         *,
-        cells: int = 8,
+        cells: int = 11,
         hidden: float = 0.5,
         fill: str = "mean",
         versus: Versus = "whole",
         ridge: float = 0.1,
-        budget: int = 300,
+        budget: int = 200,
         seed: int = 0,
     ) -> None:
         if versus not in get_args(Versus):
