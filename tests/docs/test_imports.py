@@ -18,7 +18,7 @@ LAYERS = (
     ("detection", "alignment", "recognition", "gallery", "quality", "liveness", "forgery", "analysis", "explain",
      "synthesis", "privacy", "language"),
     ("pipeline", "drawing"),
-    ("data", "protocols", "demonstration"),
+    ("data", "protocols", "demonstration", "report"),
     ("systems",),
     ("client", "serve", "cli", "bench", "api", "__init__"),
 )  # fmt: skip
