@@ -114,6 +114,8 @@ class WeightCard:
         rewrites: Names of the graph rewrites that make it run, and run fast, in order.
         int8: Where the activation ranges for int8 ship, ``package:file.npz``; empty when int8 is not offered.
         calibration: Name of the shipped calibration; empty when there is none.
+        quality_limits: By quality measure, the worst raw value of a face whose comparisons still count, for example
+            ``(("size", 16.0),)``; see `visavis.quality`. None when it is empty.
         paper: Publication.
         notes: What a reader must know.
     """
@@ -133,6 +135,7 @@ class WeightCard:
     rewrites: tuple[str, ...] = ()
     int8: str = ""
     calibration: str = ""
+    quality_limits: tuple[tuple[str, float], ...] = ()
     paper: str = ""
     notes: tuple[str, ...] = field(default=())
 
@@ -164,11 +167,13 @@ class WeightCard:
             alternatives=(),
             int8="",
             calibration="",
+            quality_limits=(),
         )
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
         record = asdict(self)
+        record["quality_limits"] = dict(self.quality_limits)
         record["sources"] = [{"type": type(source).__name__, **asdict(source)} for source in self.sources]
         return record
 
@@ -201,6 +206,8 @@ class WeightCard:
             fields["contract"] = InputContract(**contract)
             for name in ("alternatives", "rewrites", "notes"):
                 fields[name] = tuple(fields.get(name, ()))
+            limits = dict(fields.get("quality_limits", {}))
+            fields["quality_limits"] = tuple((str(name), float(value)) for name, value in limits.items())
             return cls(**fields)
         except (KeyError, TypeError, ValueError) as error:
             raise UsageError(f"not a weight card: {error}; see `visavis models --json` for the form") from error

@@ -19,7 +19,7 @@ from visavis.errors import ModelError, UsageError
 
 Table = dict[str, tuple[str, str, str]]
 
-_ROOMS = ("detection", "alignment", "recognition", "explain", "pipeline")
+_ROOMS = ("detection", "alignment", "recognition", "quality", "explain", "pipeline")
 ENTRY_POINTS = "visavis.registry"
 
 

@@ -16,7 +16,12 @@ from visavis.runtime.weights import find_weights
 from visavis.types import Crops, Faces, Picture, Pictures, Provenance, Status, Templates, TemplateSpace, protocols
 
 NAMES = registry.names()
-PROTOCOLS = {"detector": protocols.Detector, "aligner": protocols.Aligner, "embedder": protocols.Embedder}
+PROTOCOLS = {
+    "detector": protocols.Detector,
+    "aligner": protocols.Aligner,
+    "embedder": protocols.Embedder,
+    "quality": protocols.QualityScorer,
+}
 TWO = EngineOptions(threads=2)
 
 

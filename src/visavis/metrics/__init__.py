@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from visavis.metrics.acquisition import FailureRate, fta
 from visavis.metrics.curves import Det, Ranking, Roc, auc, det, deviates, eer, roc
+from visavis.metrics.discard import DiscardCurve, Discarding, discard_curve, pair_quality
 from visavis.metrics.folds import FoldAccuracy, fold_accuracy, identity_folds
 from visavis.metrics.intervals import (
     Interval,
@@ -30,6 +31,8 @@ from visavis.metrics.weighted import (
 __all__ = [
     "Blocks",
     "Det",
+    "DiscardCurve",
+    "Discarding",
     "FailureRate",
     "FoldAccuracy",
     "Interval",
@@ -42,6 +45,7 @@ __all__ = [
     "clopper_pearson",
     "det",
     "deviates",
+    "discard_curve",
     "dprime",
     "eer",
     "eer_statistic",
@@ -56,6 +60,7 @@ __all__ = [
     "gated",
     "identity_folds",
     "nonmated_blocks",
+    "pair_quality",
     "paired_difference",
     "person_bootstrap",
     "roc",

@@ -6,6 +6,7 @@ from visavis.types.candidates import Candidates
 from visavis.types.crops import Crops
 from visavis.types.decision import Answer, Decision
 from visavis.types.explanation import Explanation, RegionEffect
+from visavis.types.face_context import FaceContext
 from visavis.types.faces import Faces
 from visavis.types.operating_point import FMR
 from visavis.types.pictures import Picture, Pictures
@@ -26,6 +27,7 @@ __all__ = [
     "Crops",
     "Decision",
     "Explanation",
+    "FaceContext",
     "Faces",
     "Failure",
     "Picture",

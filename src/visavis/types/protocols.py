@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from visavis.types.candidates import Candidates
 from visavis.types.crops import Crops
 from visavis.types.explanation import Explanation
+from visavis.types.face_context import FaceContext
 from visavis.types.faces import Faces
 from visavis.types.operating_point import FMR
 from visavis.types.pictures import Pictures
@@ -64,8 +65,8 @@ class DifferentiableEmbedder(Protocol):
 class QualityScorer(Protocol):
     """Says how usable each face is."""
 
-    def assess(self, pictures: Pictures, faces: Faces) -> Quality:
-        """One score a face, in order."""
+    def assess(self, context: FaceContext) -> Quality:
+        """One score a face, in order; failed faces give failed rows."""
         ...
 
 

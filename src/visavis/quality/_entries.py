@@ -1,0 +1,19 @@
+"""Registry table of quality scorers."""
+
+ENTRIES = {
+    "quality/size": ("visavis.quality.size:SizeScorer", "", "pixels of the stored picture that show the face"),
+    "quality/sharpness": (
+        "visavis.quality.sharpness:SharpnessScorer",
+        "",
+        "share of the fine steps of brightness that another blur takes away",
+    ),
+    "quality/exposure": (
+        "visavis.quality.exposure:ExposureScorer",
+        "",
+        "share of the face that is neither black nor burnt out",
+    ),
+    "quality/contrast": ("visavis.quality.contrast:ContrastScorer", "", "range of brightness within the face"),
+    "quality/pose": ("visavis.quality.pose:PoseScorer", "", "angle between face and camera, from the five points"),
+    "quality/detection": ("visavis.quality.detection_score:DetectionScorer", "", "the detector's score"),
+    "quality/norm": ("visavis.quality.norm:NormScorer", "", "length of the raw embedding; SFace only"),
+}
