@@ -9,6 +9,7 @@ import importlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from visavis.report.evidence import case_evidence
     from visavis.report.page import case_html
     from visavis.report.pictures import CasePictures, case_pictures, shown_rows
     from visavis.report.record import case_record
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CasePictures",
+    "case_evidence",
     "case_html",
     "case_pictures",
     "case_png",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _MODULES = {
+    "evidence": ("case_evidence",),
     "page": ("case_html",),
     "pictures": ("CasePictures", "case_pictures", "shown_rows"),
     "record": ("case_record",),

@@ -110,16 +110,23 @@ def _calibration(record: Mapping[str, Any]) -> str:
             percentage(one["fmr"]),
             f"{percentage(one['events'] / one['pairs']) if one['pairs'] else '-'}<br><small>{one['events']:,} of "
             f"{one['pairs']:,} pairs, {one['people']:,} people</small>",
-            f"{percentage(one['low'])} to {percentage(one['high'])}",
+            f"{percentage(one['low'])} to {percentage(one['high'])}<br><small>{_within(one)}</small>",
         ]
         for one in calibration["realised"]
     ]
     more = ""
     if realised:
-        more = "<h3>On people it was not fitted on</h3>" + table(
-            ["Data", "Target", "Realised false match rate", "Predicted, 95 %"], realised
-        )
+        head = ["Data", "Target", "Realised false match rate", "Predicted, 95 %"]
+        more = f'<div class="dense"><h3>On people it was not fitted on</h3>{table(head, realised)}</div>'
     return _section("Calibration, and where it comes from", definitions(rows), more)
+
+
+def _within(one: Mapping[str, Any]) -> str:
+    """Whether a realised rate kept to its prediction."""
+    rate = one["events"] / one["pairs"] if one["pairs"] else 0.0
+    return (
+        "realised above it" if rate > one["high"] else "realised below it" if rate < one["low"] else "realised within"
+    )
 
 
 def definitions(rows: Sequence[tuple[str, Any]]) -> str:
@@ -153,6 +160,7 @@ def _models(record: Mapping[str, Any]) -> str:
                 ("Use", card["use"]),
                 ("Trained on", card["trained_on"]),
                 ("Input", _flat(card["contract"])),
+                ("Quality limits", _flat(card["quality_limits"]) or "none"),
                 ("Paper", card["paper"] or "none named"),
             ]
             rows += [("Note", note) for note in card["notes"]]

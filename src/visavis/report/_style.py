@@ -75,10 +75,11 @@ img { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   svg.axis.broad { display: block; } svg.axis.slim { display: none; }
   svg.axis *, .bar, .key i { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   .pair { grid-template-columns: repeat(4, 1fr); gap: 3mm; } .pair figure { padding: 1.5mm; }
-  .annex table { font-size: 7.5pt; } .annex th, .annex td { padding: .12rem .5rem .12rem 0; }
+  .dense table, .annex table { font-size: 7.5pt; }
+  .dense th, .dense td, .annex th, .annex td { padding: .12rem .5rem .12rem 0; }
   table { font-size: 8.5pt; } li, p { max-width: none; }
   .wholes { grid-template-columns: repeat(3, 1fr); } .wholes img { max-height: 50mm; }
-  .pair, dl > *, pre, .reasons { break-inside: avoid; }
+  .keep, .pair, dl > *, pre, .reasons { break-inside: avoid; }
   .wide { overflow-x: visible; }
   thead { display: table-header-group; }
 }

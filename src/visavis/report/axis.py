@@ -55,7 +55,7 @@ def lanes(record: Mapping[str, Any]) -> list[Lane]:
 def marks(measured: Sequence[tuple[float, float]]) -> tuple[tuple[float, float], ...]:
     """The similarities at which a falling rate passes 10 %, 1 % ..., of measured (similarity, rate).
 
-    Rates of 0 are left out. With fewer than two decades in the measured range its two ends are marked too.
+    Rates of 0 are left out. With fewer than two decades in the measured range every measured rate is marked too.
     """
     known = sorted((similarity, rate) for similarity, rate in measured if rate > 0)
     if not known:
@@ -65,7 +65,7 @@ def marks(measured: Sequence[tuple[float, float]]) -> tuple[tuple[float, float],
     inside = [rate for rate in _DECADES if logs[-1] - 1e-9 <= math.log10(rate) <= logs[0] + 1e-9]
     found = {(float(np.interp(-math.log10(rate), -logs, at)), rate) for rate in inside}
     if len(found) < 2:
-        found |= {known[0], known[-1]}
+        found |= set(known)
     return tuple(sorted(found))
 
 

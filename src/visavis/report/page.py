@@ -60,9 +60,9 @@ def case_html(record: Mapping[str, Any], pictures: CasePictures) -> str:
 
 
 def section(title: str, *parts: str) -> str:
-    """A titled section; nothing when there is nothing in it."""
+    """A titled section that stays on one printed page where it can; nothing when there is nothing in it."""
     inside = "".join(parts)
-    return f"<section><h2>{title}</h2>{inside}</section>" if inside else ""
+    return f'<section class="keep"><h2>{title}</h2>{inside}</section>' if inside else ""
 
 
 def _answer(record: Mapping[str, Any]) -> str:
@@ -199,7 +199,7 @@ def _regions(record: Mapping[str, Any]) -> str:
             + "".join(f'<td class="num">{region[name]:+.3f}</td>' for name in ("alone", "left", "right", "both"))
             + f'<td class="num">{region["spread"]:.3f}</td><td>{verdict}</td></tr>'
         )
-    head = ("Part", "", "One face", "First", "Second", "Both", "Spread", "Spoke")
+    head = ("Part", "Effect", "One face", "First", "Second", "Both", "Spread", "Spoke")
     top = "".join(f'<th scope="col">{cell}</th>' for cell in head)
     words = (
         "Similarity lost when the part is hidden: in one face (the mean of first and second), in the first, in the "

@@ -183,7 +183,7 @@ def _card(card: WeightCard | None) -> dict[str, Any] | None:
         return None
     record = _plain(card.to_dict())
     names = ("name", "sha256", "alternatives", "licence", "use", "trained_on", "contract", "paper", "notes")
-    return {name: record[name] for name in names}
+    return {**{name: record[name] for name in names}, "quality_limits": record["quality_limits"]}
 
 
 def _plain(value: Any) -> Any:
@@ -222,4 +222,8 @@ def _command(case: Case) -> str:
     model = case.decision.made_by.model
     if model != DEFAULT_EMBEDDER:
         words += ["--model", model]
+    if case.left.template.space.flip:
+        words.append("--flip")
+    if case.decision.second is not None:
+        words += ["--second", case.decision.second.model]
     return shlex.join([*words, "--report", "report.html"])
