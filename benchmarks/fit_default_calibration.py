@@ -15,6 +15,7 @@ import argparse
 import csv
 import json
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -51,7 +52,8 @@ def suspects(data: Path) -> list[str]:
     return [row["file"] for row in rows if row["suspect"] == "1"]
 
 
-def embedded(pipeline: Pipeline, archive: Path, names: list[str]):
+@cache
+def embedded(pipeline: Pipeline, archive: Path, names: tuple[str, ...]):
     store = open_store(archive)
     templates = pipeline.embed([store.get(name) for name in names]).templates
     return templates.vectors, templates.ok
@@ -64,7 +66,7 @@ class Utk:
         vectors, rows = [], []
         for table, archive in parts:
             listed = list(csv.DictReader((data / "utkface" / table).open(encoding="utf-8")))
-            found, good = embedded(pipeline, data / "utkface" / archive, [row["file"] for row in listed])
+            found, good = embedded(pipeline, data / "utkface" / archive, tuple(row["file"] for row in listed))
             vectors.append(found[good])
             rows += [row for row, fine in zip(listed, good, strict=True) if fine]
         every = np.concatenate(vectors)
@@ -138,7 +140,7 @@ def cfp(pipeline: Pipeline, data: Path, role: str):
     one, two = people[front], people[~front]
     other = one[:, None] != two[None]
     at = np.nonzero(other)
-    frontal = LabelledTemplates(vectors[front], tuple(one), 0)
+    frontal = LabelledTemplates(vectors[front], tuple(one), 0, np.full(len(one), np.nan, np.float32))
     return (
         (Impostors.of_templates(vectors[front], one.tolist()), mated_similarities(frontal)),
         (Impostors.of_pairs(scores[at], one[at[0]].tolist(), two[at[1]].tolist()), scores[~other].astype(np.float64)),

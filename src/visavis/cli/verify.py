@@ -86,15 +86,22 @@ def verify(
         second=other,
     )
     if report is not None:
-        from visavis.explain.default import default_explainer
-        from visavis.report.write import write_case
-
-        [explanation] = default_explainer(pipeline.embedder).explain(case.left.crops[:1], case.right.crops[:1])
-        write_case(report, case, explanation)
+        _report(report, case, pipeline)
     if as_json:
         print_json({**case.decision.to_dict(), "left": _described(case.left), "right": _described(case.right)})
     else:
         _print(case)
+
+
+def _report(path: Path, case: Case, pipeline: Pipeline) -> None:
+    from visavis.explain.default import default_explainer
+    from visavis.report.pictures import shown_rows
+    from visavis.report.write import write_case
+
+    left, right = shown_rows(case)
+    explainer = default_explainer(pipeline.embedder, threshold=pipeline.calibration().threshold(case.decision.at))
+    [explanation] = explainer.explain(case.left.crops[left], case.right.crops[right])
+    write_case(path, case, explanation, explained=(left, right))
 
 
 def _second(name: str, shared: dict[str, Any]) -> Pipeline:

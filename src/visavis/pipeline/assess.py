@@ -8,7 +8,6 @@ from itertools import islice
 from typing import Any
 
 from visavis.pipeline.pipeline import Pipeline
-from visavis.quality.assessor import Assessor
 from visavis.runtime.workers import ordered_map
 from visavis.selection import Select
 from visavis.types import Analysis, Assessment, FaceContext, Faces
@@ -32,11 +31,6 @@ class Assessed:
     unfit: tuple[tuple[str, ...], ...]
 
 
-def assessor_of(embedder: Any) -> Assessor:
-    """The assessor with the quality limits on an embedder's card; without limits where it has no card."""
-    return Assessor(limits=getattr(getattr(embedder, "card", None), "quality_limits", ()))
-
-
 def assess_stream(pipeline: Pipeline, sources: Iterable[Any], *, which: Select = "central") -> Iterator[Assessed]:
     """Assess pictures in order, some at a time and in bounded memory.
 
@@ -45,7 +39,7 @@ def assess_stream(pipeline: Pipeline, sources: Iterable[Any], *, which: Select =
         sources: Paths, bytes, arrays, `Picture` objects.
         which: ``central``: one face a picture; ``largest``; ``all``.
     """
-    assessor = assessor_of(pipeline.embedder)
+    assessor = pipeline.assessor
 
     def chunk(item: tuple[int, list[Any]]) -> Assessed:
         number, some = item

@@ -109,8 +109,8 @@ def _about_children(calibration: Calibration, threshold: float, children: Childr
         f"{group.events[row]} of {group.pairs} pairs of different children ({100 * group.rate(row):.2g} %; "
         f"{table.population}) reach the threshold {table.thresholds[row]:.3f}"
     )
-    whom = "the decision concerns a child" if children == "yes" else "if a child is concerned"
-    return [f"{whom} under 13, the false match rate is not {table.rates[row]:g}: {rate}"]
+    whom = "the decision concerns a child under 13" if children == "yes" else "if a child under 13 is concerned"
+    return [f"{whom}, the false match rate is not {table.rates[row]:g}: {rate}"]
 
 
 def _about_groups(calibration: Calibration, at: FMR, threshold: float) -> list[str]:

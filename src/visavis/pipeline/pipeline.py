@@ -7,20 +7,20 @@ from itertools import islice
 from typing import Any, Literal, Protocol
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visavis import registry
 from visavis.calibration.table import Calibration, shipped
-from visavis.errors import NoFaceError, SpaceError, UnreadableError, UsageError
+from visavis.errors import SpaceError, UsageError
 from visavis.geometry import TEMPLATES
 from visavis.io import read_batch
 from visavis.io._unreadable import printable
 from visavis.pipeline.case import Case
 from visavis.pipeline.decide import Children, decide
-from visavis.pipeline.inputs import opened
 from visavis.pipeline.models import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, create_detector, create_embedder, is_pack
 from visavis.pipeline.side import Side
-from visavis.recognition.pooling import pool, pooled_count
+from visavis.pipeline.side_of import side_of
+from visavis.quality.assessor import Assessor
+from visavis.recognition.pooling import pooled_count
 from visavis.runtime.session import EngineOptions
 from visavis.runtime.workers import ordered_map
 from visavis.selection import Select
@@ -30,7 +30,6 @@ from visavis.types import (
     Crops,
     Decision,
     Faces,
-    Failure,
     Pictures,
     Provenance,
     SecondOpinion,
@@ -101,7 +100,7 @@ class Pipeline:
         tag = str(getattr(self.detector, "tag", type(self.detector).__name__))
         self.space = self.embedder.space(tag)
         self.aligner: Aligner = registry.create("aligner/five-point", template=TEMPLATES[self.space.crop], detector=tag)
-
+        self.assessor = assessor_of(self.embedder)
         if calibration is not None and calibration.space != self.space.fingerprint:
             raise SpaceError(
                 f"the calibration {calibration.name} was fitted in space {calibration.space}, this pipeline's is "
@@ -288,39 +287,7 @@ class Pipeline:
             NoFaceError: A picture without a face.
             UsageError: No pictures.
         """
-        if not len(sources):
-            raise UsageError("a side of a comparison needs at least one picture")
-        found = [opened(source, min_side=DECODED_SIDE) for source in sources]
-        inputs = tuple(record for _, record in found)
-        pictures = Pictures.of([picture for picture, _ in found], sources=[record.name for record in inputs])
-        faces, counts = self._central(pictures)
-        crops = self.aligner.align(pictures, faces)
-        templates = self.embedder.embed(crops)
-        for row, failure in enumerate(templates.status):
-            if failure is not None:
-                raise _refusal(pictures.sources[row], failure)
-        warnings = [
-            f"{printable(pictures.sources[row])} shows {counts[row]} faces; the most central large one was compared"
-            for row in np.flatnonzero(counts > 1)
-        ]
-        return Side(inputs, pictures, faces, crops, templates, pool(templates), warnings=tuple(warnings))
-
-    def _central(self, pictures: Pictures) -> tuple[Faces, NDArray[np.intp]]:
-        """The most central large face of each picture, and how many faces each shows."""
-        everyone = self.detector.detect(pictures)
-        counts = np.bincount(everyone.picture, minlength=len(pictures))
-        parts = []
-        for row in range(len(pictures)):
-            of_this = everyone[everyone.picture == row]
-            failure = of_this.status.failures[0]
-            if failure is not None:
-                raise _refusal(pictures.sources[row], failure)
-            if len(of_this) > 1:
-                # The choice is made on the first look's boxes, as in `embed`, so that both take the same face.
-                alone = self.detector.detect(pictures[row], which="central")
-                of_this = Faces(alone.boxes, alone.score, alone.points, np.array([row]), alone.status)
-            parts.append(of_this)
-        return Faces.concat(parts), counts
+        return side_of(self, sources, min_side=DECODED_SIDE)
 
     def compare(
         self,
@@ -366,15 +333,13 @@ class Pipeline:
             )
 
 
+def assessor_of(embedder: Any) -> Assessor:
+    """The assessor with the quality limits on an embedder's card; without limits where it has no card."""
+    return Assessor(limits=getattr(getattr(embedder, "card", None), "quality_limits", ()))
+
+
 def _cosine(left: Templates, right: Templates) -> float:
     return float(left.vectors[0].astype(np.float64) @ right.vectors[0].astype(np.float64))
-
-
-def _refusal(source: str, failure: Failure) -> UnreadableError | NoFaceError:
-    """The error for a picture that a comparison cannot do without."""
-    kind = UnreadableError if failure.reason.startswith("unreadable") else NoFaceError
-    named = bool(source) and printable(source) in failure.message
-    return kind(failure.message if named else f"{printable(source)}: {failure.message}", reason=failure.reason)
 
 
 def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:

@@ -54,7 +54,7 @@ def calibrate(
         UsageError: Too few people for two operating points.
     """
     impostors = embed_labelled(pipeline, nonmated, per_person=per_person, seed=seed, progress=progress)
-    genuine = embed_labelled(pipeline, mated or nonmated, progress=progress)
+    genuine = embed_labelled(pipeline, mated or nonmated, assess=True, progress=progress)
     ledger = Ledger.load()
     provenance: dict[str, Any] = {
         "nonmated": _described(nonmated, impostors),
@@ -75,8 +75,8 @@ def calibrate(
         provenance=provenance,
     )
     rng = np.random.default_rng(seed)
-    equal = np.ones(len(genuine.people))
-    return replace(calibration, pooled=fit_pooled(genuine.vectors, genuine.people, equal, rng=rng))
+    lines = fit_pooled(genuine.vectors, genuine.people, np.nan_to_num(genuine.quality, nan=1.0), rng=rng)
+    return replace(calibration, pooled=lines)
 
 
 def mated_similarities(templates: LabelledTemplates) -> NDArray[np.float64]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,9 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.errors import InputError, UsageError
-from visavis.io import FolderStore, TarStore, open_store
+from visavis.io import FolderStore, Source, TarStore, open_store
+from visavis.pipeline.assess import assess_stream
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.ledger import Ledger
+from visavis.types import Templates
 
 Progress = Callable[[int, int], None]
 
@@ -45,11 +47,13 @@ class LabelledTemplates:
         vectors: float32 ``(N, D)``, unit norm.
         people: Person of each row.
         failed: Number of pictures that gave no template.
+        quality: float32 ``(N,)`` in 0..100: the fused score of each face; NaN where it was not assessed.
     """
 
     vectors: NDArray[np.float32]
     people: tuple[str, ...]
     failed: int
+    quality: NDArray[np.float32]
 
 
 def read_labelled(
@@ -72,7 +76,7 @@ def read_labelled(
     book = ledger or Ledger.load()
     store = open_store(path)
     names = store.names()
-    refused = set(without)
+    refused = _named(names, without)
     # A collection may lie below some folders of its own; cfp_dev has two levels below a person.
     set_name = book.guess_set(str(path)) or book.guess_set(names[:1] or [str(path)])
     taken, people = [], []
@@ -96,6 +100,20 @@ def read_labelled(
     return Labelled(store, tuple(taken), tuple(people), set_name, left_out)
 
 
+def _named(names: list[str], wanted: Iterable[str]) -> set[str]:
+    """The pictures of these names, given with or without the top folder's name.
+
+    Raises:
+        InputError: A name that is not there.
+    """
+    short = {name.partition("/")[2]: name for name in names}
+    known = set(names)
+    found = {name if name in known else short.get(name, "") for name in wanted}
+    if "" in found:
+        raise InputError("a picture that is to be left out is not in the collection", reason="labelled")
+    return found
+
+
 def _person(name: str, ledger: Ledger, set_name: str | None) -> str:
     parts = name.replace("\\", "/").split("/")[:-1]
     if not parts:
@@ -112,6 +130,7 @@ def embed_labelled(
     *,
     per_person: int | None = None,
     seed: int = 0,
+    assess: bool = False,
     progress: Progress | None = None,
 ) -> LabelledTemplates:
     """Templates of the pictures, the most central large face of each.
@@ -121,6 +140,7 @@ def embed_labelled(
         labelled: The pictures.
         per_person: At most so many pictures of a person, drawn by the seed; all when None.
         seed: Of the draw.
+        assess: Assess the quality of each face as well.
         progress: Called with the number of pictures done and of all.
 
     Raises:
@@ -129,16 +149,31 @@ def embed_labelled(
     if per_person is not None and per_person < 1:
         raise UsageError(f"per_person is at least 1; got {per_person}")
     rows = _some(labelled.people, per_person, np.random.default_rng(seed))
-    parts, done = [], 0
-    for part in pipeline.stream([labelled.store.get(labelled.names[row]) for row in rows]):
-        parts.append(part.templates)
-        done += len(part)
+    sources = [labelled.store.get(labelled.names[row]) for row in rows]
+    parts: list[Templates] = []
+    scores: list[NDArray[np.float32]] = []
+    done = 0
+    for templates, quality in _templates(pipeline, sources, assess=assess):
+        parts.append(templates)
+        scores.append(quality)
+        done += len(templates)
         if progress is not None:
             progress(done, len(rows))
     good = np.concatenate([part.ok for part in parts])
     vectors = np.concatenate([part.vectors for part in parts])[good]
     people = tuple(labelled.people[row] for row, fine in zip(rows, good, strict=True) if fine)
-    return LabelledTemplates(vectors, people, int((~good).sum()))
+    return LabelledTemplates(vectors, people, int((~good).sum()), np.concatenate(scores)[good])
+
+
+def _templates(
+    pipeline: Pipeline, sources: list[Source], *, assess: bool
+) -> Iterator[tuple[Templates, NDArray[np.float32]]]:
+    if not assess:
+        for part in pipeline.stream(sources):
+            yield part.templates, np.full(len(part), np.nan, np.float32)
+        return
+    for assessed in assess_stream(pipeline, sources):
+        yield assessed.analysis.templates, assessed.assessment.fused.score
 
 
 def _some(people: tuple[str, ...], most: int | None, rng: np.random.Generator) -> list[int]:

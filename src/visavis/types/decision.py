@@ -53,7 +53,7 @@ class Decision:
     band: tuple[float, float] | None = None
     llr: float | None = None
     reasons: tuple[str, ...] = ()
-    quality: tuple[Assessment, Assessment] | None = None
+    quality: tuple[Assessment, Assessment] | None = field(default=None, compare=False)
     second: SecondOpinion | None = None
     groups: tuple[RateInterval, ...] = ()
 

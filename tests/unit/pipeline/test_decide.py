@@ -75,7 +75,7 @@ def test_the_worst_group_and_children_are_told_with_their_counts():
     worst, children = decision.groups
     assert worst.rate == pytest.approx(300 / 19900) and "women, 20-29" in worst.population
     assert children.rate == pytest.approx(1000 / 4950)
-    assert "if a child is concerned" in decision.warnings[0] and "1000 of 4950" in decision.warnings[0]
+    assert "if a child under 13 is concerned" in decision.warnings[0] and "1000 of 4950" in decision.warnings[0]
     assert any("women, 20-29" in warning for warning in decision.warnings)
     assert decision.warnings[-1] == "caution!"
 

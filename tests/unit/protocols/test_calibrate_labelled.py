@@ -6,9 +6,21 @@ from PIL import Image
 
 from visavis.calibration.impostors import Impostors
 from visavis.errors import InputError, UsageError
+from visavis.pipeline.assess import Assessed
 from visavis.protocols.calibrate import calibrate, mated_similarities
 from visavis.protocols.labelled import LabelledTemplates, embed_labelled, read_labelled
-from visavis.types import FMR, Analysis, Faces, Failure, Provenance, Status, Templates, TemplateSpace
+from visavis.types import (
+    FMR,
+    Analysis,
+    Assessment,
+    Faces,
+    Failure,
+    Provenance,
+    Quality,
+    Status,
+    Templates,
+    TemplateSpace,
+)
 
 SPACE = TemplateSpace("d", "five-point", "arcface-112", "r" * 64, 16)
 MADE_BY = Provenance("embedder/known", "onnxruntime", "1.0", "fp32", "0.1")
@@ -58,7 +70,9 @@ def test_people_of_another_role_are_left_out(tmp_path):
     labelled = read_labelled(root)
     assert set(labelled.people) == {"Somebody_Else"} and labelled.left_out == {"test": 1}
     with pytest.raises(InputError, match="1 test"):
-        read_labelled(root, without=[name for name in labelled.names])
+        read_labelled(root, without=labelled.names)
+    with pytest.raises(InputError, match="not in the collection"):
+        read_labelled(root, without=["nobody/1.png"])
 
 
 def test_pictures_without_a_persons_folder_are_refused(tmp_path):
@@ -79,11 +93,19 @@ def test_a_person_of_many_pictures_is_cut_and_failures_are_counted(folder):
 
 def test_mated_similarities_are_all_pairs_of_one_person():
     vectors = np.eye(4, dtype=np.float32)[[0, 0, 1, 2, 2]]
-    found = mated_similarities(LabelledTemplates(vectors, ("a", "a", "a", "b", "b"), 0))
+    found = mated_similarities(LabelledTemplates(vectors, ("a", "a", "a", "b", "b"), 0, np.full(5, 50.0)))
     assert sorted(found.tolist()) == [0.0, 0.0, 1.0, 1.0]
 
 
-def test_a_calibration_of_a_folder_keeps_its_rate_on_that_folder(folder):
+def _assessed(pipeline, sources):
+    """The same templates, all of one quality."""
+    for part in pipeline.stream(sources):
+        fused = Quality("fused", np.full(len(part), 50.0), np.full(len(part), 50.0), part.templates.status)
+        yield Assessed(part, Assessment((), fused), ((),) * len(part))
+
+
+def test_a_calibration_of_a_folder_keeps_its_rate_on_that_folder(folder, monkeypatch):
+    monkeypatch.setattr("visavis.protocols.labelled.assess_stream", _assessed)
     steps = []
     fitted = calibrate(
         KnownPipeline(),
