@@ -11,11 +11,16 @@ from typing import Any
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
+from visavis import registry
 from visavis.errors import DependencyError, InputError, NoFaceError
-from visavis.io import read
+from visavis.explain.sentence import named
+from visavis.pipeline.case import Case
 from visavis.pipeline.pipeline import Pipeline
-from visavis.types import FMR, Decision, Faces, Picture
+from visavis.pipeline.side import Side
+from visavis.report.sheet import TONES, drawable, wrapped
+from visavis.types import FMR, Decision, Faces, Picture, RegionEffect
 from visavis.warps import resize
 
 Pixels = NDArray[np.uint8]
@@ -25,6 +30,7 @@ _PORTRAITS = (
     ("matplotlib", "mpl-data/sample_data/grace_hopper.jpg", "matplotlib"),
 )
 _TILE = 240
+_INK, _SOFT, _NOTHING = (27, 31, 36), (87, 96, 106), (110, 110, 110)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -34,14 +40,41 @@ class Comparison:
     Attributes:
         name: What the portrait was compared with.
         picture: The compared picture, for the contact sheet.
-        decision: The answer; None where there is none.
+        case: The comparison; None where there is none.
+        regions: Effects of the parts of the face.
         failure: Why there is no answer; empty otherwise.
     """
 
     name: str
     picture: Pixels
-    decision: Decision | None
+    case: Case | None
+    regions: tuple[RegionEffect, ...] = ()
     failure: str = ""
+
+    @property
+    def decision(self) -> Decision | None:
+        """The answer; None where there is none."""
+        return None if self.case is None else self.case.decision
+
+    @property
+    def quality(self) -> float | None:
+        """Fused quality of the compared picture, 0..100; None where it was not assessed."""
+        assessed = None if self.case is None else self.case.right.assessment
+        return None if assessed is None else float(assessed.fused.score[0])
+
+    @property
+    def carried(self) -> tuple[str, ...]:
+        """The parts that clearly spoke for a match, the strongest first."""
+        return self._clear(1)
+
+    @property
+    def against(self) -> tuple[str, ...]:
+        """The parts that clearly spoke against a match, the strongest first."""
+        return self._clear(-1)
+
+    def _clear(self, side: int) -> tuple[str, ...]:
+        clear = [region for region in self.regions if named(region) == side]
+        return tuple(region.name for region in sorted(clear, key=lambda region: -abs(region.alone)))
 
 
 def portraits() -> tuple[Path, Path]:
@@ -55,7 +88,7 @@ def portraits() -> tuple[Path, Path]:
 
 
 def compare_copies(pipeline: Pipeline, first: Any, second: Any, *, at: FMR) -> list[Comparison]:
-    """Compare a portrait with its own copies and with another face.
+    """Compare a portrait with its own copies and, in the last row, with another face.
 
     Args:
         pipeline: From pictures to decisions.
@@ -65,40 +98,78 @@ def compare_copies(pipeline: Pipeline, first: Any, second: Any, *, at: FMR) -> l
 
     Raises:
         InputError: One of the two pictures cannot be read or shows no face.
+        ModelError: No calibration for this pipeline, or none that reaches this rate.
     """
-    portrait, other = read(first), read(second)
-    one = pipeline.side([portrait])
-    pipeline.side([other])
-    pictures = [(name, make(portrait.pixels, one.faces)) for name, make in _COPIES.items()]
-    rows = []
-    for name, pixels in [*pictures, ("another face", other.pixels)]:
-        try:
-            two = pipeline.side([Picture(pixels, name)])
-            decision = pipeline.compare(one.template, two.template, at=at, warnings=two.warnings)
-            rows.append(Comparison(name, pixels, decision))
-        except NoFaceError as error:
-            rows.append(Comparison(name, pixels, None, error.reason))
-        except InputError as error:
-            rows.append(Comparison(name, pixels, None, error.message))
-    return rows
+    pipeline.calibration().threshold(at)
+    one, other = pipeline.side([first]), pipeline.side([second])
+    portrait = _pixels(one)
+    pictures = [(name, make(portrait, one.faces)) for name, make in _COPIES.items()]
+    rows = [_compared(pipeline, one, name, pixels, at) for name, pixels in pictures]
+    return [*rows, _row(pipeline, one, other, "another face", at)]
+
+
+def _pixels(side: Side) -> Pixels:
+    picture = side.pictures.items[0]
+    assert picture is not None, "a side holds pictures that were read"
+    return picture.pixels
+
+
+def _compared(pipeline: Pipeline, one: Side, name: str, pixels: Pixels, at: FMR) -> Comparison:
+    try:
+        return _row(pipeline, one, pipeline.side([Picture(pixels, name)]), name, at)
+    except NoFaceError as error:
+        return Comparison(name, pixels, None, failure=error.reason)
+    except InputError as error:
+        return Comparison(name, pixels, None, failure=error.message)
+
+
+def _row(pipeline: Pipeline, one: Side, two: Side, name: str, at: FMR) -> Comparison:
+    case = Case(pipeline.decide(one, two, at=at), one, two, pipeline.calibration())
+    explainer = registry.create("explainer/regions", embedder=pipeline.embedder)
+    (found,) = explainer.explain(one.crops, two.crops)
+    return Comparison(name, _pixels(two), case, found.regions)
 
 
 def contact_sheet(rows: list[Comparison]) -> Pixels:
-    """The compared pictures side by side, each with its answer below; uint8 RGB."""
-    tiles = []
-    for row in rows:
-        tile = np.full((_TILE + 44, _TILE, 3), 255, np.uint8)
-        height, width = row.picture.shape[:2]
-        scale = _TILE / max(height, width)
-        small = resize(row.picture, max(1, round(width * scale)), max(1, round(height * scale)))
-        top, left = (_TILE - small.shape[0]) // 2, (_TILE - small.shape[1]) // 2
-        tile[top : top + small.shape[0], left : left + small.shape[1]] = small
-        answer = row.failure if row.decision is None else f"{row.decision.answer} {row.decision.similarity:.3f}"
-        for line, text in enumerate((row.name, answer)):
-            place = (6, _TILE + 17 + 19 * line)
-            cv2.putText(tile, text, place, cv2.FONT_HERSHEY_SIMPLEX, 0.5, (20, 20, 20), 1, cv2.LINE_AA)
-        tiles.append(tile)
-    return np.concatenate(tiles, axis=1)
+    """The compared pictures side by side, each with its answer and what it rests on below; uint8 RGB."""
+    texts = [_told(row) for row in rows]
+    lines = [[(line, size, tone) for text, size, tone in told for line in _broken(text, size)] for told in texts]
+    height = _TILE + 14 + max(sum(round(1.35 * size) for _, size, _ in of_tile) for of_tile in lines) + 10
+    sheet = Image.new("RGB", (_TILE * len(rows), height), "white")
+    draw = ImageDraw.Draw(sheet)
+    for place, (row, of_tile) in enumerate(zip(rows, lines, strict=True)):
+        tall, wide = row.picture.shape[:2]
+        scale = _TILE / max(tall, wide)
+        small = resize(row.picture, max(1, round(wide * scale)), max(1, round(tall * scale)))
+        left, top = place * _TILE + (_TILE - small.shape[1]) // 2, (_TILE - small.shape[0]) // 2
+        sheet.paste(Image.fromarray(small), (left, top))
+        tone = _NOTHING if row.decision is None else TONES[row.decision.answer]
+        draw.rectangle((place * _TILE, _TILE, (place + 1) * _TILE - 3, _TILE + 5), fill=tone)
+        y = _TILE + 12
+        for line, size, colour in of_tile:
+            draw.text((place * _TILE + 8, y), line, font=ImageFont.load_default(size), fill=colour)
+            y += round(1.35 * size)
+    return np.asarray(sheet, np.uint8).copy()
+
+
+def _told(row: Comparison) -> list[tuple[str, int, tuple[int, int, int]]]:
+    """The lines below a picture: text, size in pixels, colour."""
+    told = [(row.name, 16, _INK)]
+    decision = row.decision
+    if decision is None:
+        return [*told, (f"no answer: {row.failure}", 14, _NOTHING)]
+    told.append((f"{decision.answer} {decision.similarity:.3f}", 20, TONES[decision.answer]))
+    told += [(reason.partition(": ")[2] or reason, 13, _INK) for reason in decision.reasons]
+    numbers = [] if decision.llr is None else [f"log10 LR {decision.llr:+.1f}"]
+    numbers += [] if row.quality is None else [f"quality {row.quality:.0f}"]
+    told.append((", ".join(numbers), 13, _SOFT))
+    told += [(f"for: {', '.join(row.carried)}", 13, _SOFT)] if row.carried else []
+    told += [(f"against: {', '.join(row.against)}", 13, _SOFT)] if row.against else []
+    return told
+
+
+def _broken(text: str, size: int) -> list[str]:
+    return wrapped(drawable(text), ImageFont.load_default(size), _TILE - 16)
 
 
 def _carried(package: str, path: str, requirement: str) -> Path:
@@ -128,6 +199,10 @@ def _blurred(pixels: Pixels, faces: Faces) -> Pixels:
     return np.asarray(cv2.GaussianBlur(pixels, (0, 0), float(faces.size[0]) / 40), np.uint8)
 
 
+def _blurred_away(pixels: Pixels, faces: Faces) -> Pixels:
+    return np.asarray(cv2.GaussianBlur(pixels, (0, 0), float(faces.size[0]) / 15), np.uint8)
+
+
 def _half_covered(pixels: Pixels, faces: Faces) -> Pixels:
     covered = pixels.copy()
     x0, _, x1, y1 = np.rint(faces.boxes[0]).astype(int)
@@ -141,4 +216,5 @@ _COPIES: dict[str, Callable[[Pixels, Faces], Pixels]] = {
     "darkened to a fifth": _darkened,
     "blurred": _blurred,
     "half covered": _half_covered,
+    "blurred far more": _blurred_away,
 }

@@ -15,6 +15,7 @@ from PIL import Image, ImageFilter
 import visavis
 from commands import call, run
 from visavis import FMR
+from visavis.cli import demo
 
 pytestmark = pytest.mark.usefixtures("one_pipeline")
 
@@ -69,7 +70,11 @@ def test_verify_answers_as_python_does(pictures, capfd):
     answer = ran.json
     assert {name: answer[name] for name in expected.to_dict()} == expected.to_dict()
     assert answer["answer"] == "different" and answer["similarity"] < answer["threshold"]
-    assert answer["at"] == {"fmr": 1e-3, "worst_group": False} and answer["population"] and answer["made_by"]["engine"] == "onnxruntime"
+    assert (
+        answer["at"] == {"fmr": 1e-3, "worst_group": False}
+        and answer["population"]
+        and answer["made_by"]["engine"] == "onnxruntime"
+    )
     for side, path in (("left", a), ("right", b)):
         [face] = answer[side]
         found = visavis.detect(path)
@@ -387,15 +392,57 @@ def test_demo_knows_its_copies_and_another_face(tmp_path, capfd):
     rows = listed(call(capfd, "demo", "--json", "--out", out))
     answers = {row["against"]: row["decision"]["answer"] for row in rows}
     assert answers.pop("another face") == "different"
+    assert answers.pop("blurred far more") == "inconclusive"
     assert len(answers) == 4 and set(answers.values()) == {"same"}
+    by_name = {row["against"]: row for row in rows}
+    assert "blurred" in by_name["blurred far more"]["decision"]["reasons"][0]
+    assert by_name["blurred far more"]["quality"] < by_name["blurred"]["quality"] < by_name["half covered"]["quality"]
+    assert by_name["blurred"]["for"] and by_name["another face"]["decision"]["llr"] < 0
     with Image.open(out) as sheet:
         assert sheet.format == "PNG" and sheet.width == 240 * len(rows)
         assert np.asarray(sheet).std() > 20
 
 
+def test_demo_writes_the_sheet_and_a_report_into_a_folder(tmp_path, pictures, capfd):
+    out = tmp_path / "answers"
+    told = call(capfd, "demo", pictures / "a.png", pictures / "b.png", "--out", out).out
+    assert sorted(path.name for path in out.iterdir()) == ["answers.png", "report.html", "report.json", "report.png"]
+    assert "inconclusive: blurred far more" in told and str(out / "report.html") in told.replace("\n", "")
+    record = json.loads((out / "report.json").read_text(encoding="utf-8"))
+    assert record["decision"]["answer"] == "different" and record["evidence"]["regions"]
+    for key, name in (("left", "a.png"), ("right", "b.png")):
+        (entry,) = record[key]["pictures"]
+        assert entry["sha256"] == hashlib.sha256((pictures / name).read_bytes()).hexdigest()
+    assert (out / "report.html").read_text(encoding="utf-8").count("<img") == 6
+
+
+@pytest.mark.parametrize(
+    ("name", "kinds"),
+    [
+        ("report.png", {"report.png": "answers"}),
+        ("x.HTML", {"x.HTML": "report"}),
+        ("x.json", {"x.json": "report"}),
+        ("new", {"new/answers.png": "answers", **{f"new/report{end}": "report" for end in (".html", ".png", ".json")}}),
+        (
+            "old.d",
+            {"old.d/answers.png": "answers", **{f"old.d/report{end}": "report" for end in (".html", ".png", ".json")}},
+        ),
+    ],
+)
+def test_demo_writes_what_the_name_says(tmp_path, name, kinds):
+    (tmp_path / "old.d").mkdir()
+    assert demo._targets(tmp_path / name) == {tmp_path / path: kind for path, kind in kinds.items()}
+
+
+def test_demo_refuses_a_folder_that_is_a_file_or_lies_nowhere(tmp_path, capfd):
+    (tmp_path / "file").touch()
+    for place in (tmp_path / "file", tmp_path / "missing" / "answers"):
+        call(capfd, "demo", "none.jpg", "none.jpg", "--out", place).refused(2)
+
+
 def test_demo_takes_two_photos(pictures, capfd):
     rows = listed(call(capfd, "demo", pictures / "b.png", pictures / "a.png", "--json"))
-    assert [row["decision"]["answer"] for row in rows] == ["same"] * 4 + ["different"]
+    assert [row["decision"]["answer"] for row in rows] == ["same"] * 4 + ["inconclusive", "different"]
     assert "two" in call(capfd, "demo", pictures / "b.png").refused(2)
     call(capfd, "demo", pictures / "b.png", pictures / "nobody.png").refused(3)
 

@@ -19,7 +19,7 @@ _MARGIN = 60
 _FACE = 270
 _GAP = 16
 _INK, _SOFT, _LINE = (27, 31, 36), (87, 96, 106), (208, 214, 220)
-_TONES = {"same": (0, 114, 178), "different": (179, 71, 0), "inconclusive": (107, 78, 160)}
+TONES = {"same": (0, 114, 178), "different": (179, 71, 0), "inconclusive": (107, 78, 160)}
 
 
 def case_png(record: Mapping[str, Any], pictures: CasePictures) -> Pixels:
@@ -34,11 +34,11 @@ def case_png(record: Mapping[str, Any], pictures: CasePictures) -> Pixels:
     """
     sheet = _Sheet()
     decision, words = record["decision"], record["decision"]["words"]
-    sheet.bar(_TONES[decision["answer"]])
-    sheet.text(TITLES[decision["answer"]], size=50, colour=_TONES[decision["answer"]])
+    sheet.bar(TONES[decision["answer"]])
+    sheet.text(TITLES[decision["answer"]], size=50, colour=TONES[decision["answer"]])
     sheet.text(words["answer"], size=24)
     for reason in decision["reasons"]:
-        sheet.text(f"- {reason}", size=20, colour=_TONES["inconclusive"])
+        sheet.text(f"- {reason}", size=20, colour=TONES["inconclusive"])
     sheet.space(12)
     _faces(sheet, record, pictures)
     sheet.axis(decision["similarity"], decision["threshold"], decision["band"])
@@ -96,7 +96,7 @@ def _short(name: str) -> str:
     return tail if len(tail) <= 60 else f"{tail[:28]}...{tail[-29:]}"
 
 
-def _drawable(text: str) -> str:
+def drawable(text: str) -> str:
     """Letters that the font has; others as escapes, so that nothing is silently left out."""
     return "".join(
         letter if " " <= letter <= "\u024f" and letter.isprintable() else ascii(letter)[1:-1] for letter in text
@@ -131,7 +131,7 @@ class _Sheet:
 
     def text(self, text: str, *, size: int, colour: tuple[int, int, int] = _INK) -> None:
         font = ImageFont.load_default(size)
-        for line in _lines(_drawable(text), font, WIDTH - 2 * _MARGIN):
+        for line in wrapped(drawable(text), font, WIDTH - 2 * _MARGIN):
             self._room(2 * size)
             self._draw.text((_MARGIN, self._y), line, font=font, fill=colour)
             self._y += round(1.32 * size)
@@ -146,7 +146,7 @@ class _Sheet:
             x = _MARGIN + place * step
             tile = Image.fromarray(pixels).resize((_FACE, round(_FACE * pixels.shape[0] / pixels.shape[1])))
             self._image.paste(tile, (x, self._y))
-            lines = _lines(_drawable(_short(caption)), font, _FACE)
+            lines = wrapped(drawable(_short(caption)), font, _FACE)
             for number, line in enumerate(lines):
                 self._draw.text((x, self._y + tile.height + 6 + 22 * number), line, font=font, fill=_SOFT)
             lowest = max(lowest, tile.height + 6 + 22 * len(lines))
@@ -174,11 +174,11 @@ class _Sheet:
         self._room(140)
         top = self._y + 44
         for name, left, right in (("different", at(low), at(start)), ("same", at(end), at(1.0))):
-            self._draw.rectangle((left, top, max(left, right), top + 24), fill=_TONES[name])
+            self._draw.rectangle((left, top, max(left, right), top + 24), fill=TONES[name])
             self._centred((left + right) / 2, top + 1, name, font, (255, 255, 255))
         if band is not None:
             self._draw.rectangle(
-                (at(start), top - 5, max(at(end), at(start) + 3), top + 29), fill=_TONES["inconclusive"]
+                (at(start), top - 5, max(at(end), at(start) + 3), top + 29), fill=TONES["inconclusive"]
             )
         x = at(threshold)
         self._draw.line((x, top - 5, x, top + 36), fill=_INK, width=2)
@@ -197,8 +197,8 @@ class _Sheet:
         return np.asarray(self._image, np.uint8)[: self._y + 40].copy()
 
 
-def _lines(text: str, font: Any, width: int) -> list[str]:
-    """The text in lines of a width; a word that is longer is cut."""
+def wrapped(text: str, font: Any, width: int) -> list[str]:
+    """The text in lines of at most a width in pixels; a word that is longer is cut."""
     lines, line = [], ""
     for word in text.split():
         trial = f"{line} {word}".strip()

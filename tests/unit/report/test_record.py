@@ -2,7 +2,9 @@
 
 import copy
 import json
+import re
 from datetime import UTC, datetime, timedelta, timezone
+from pathlib import Path
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -144,3 +146,9 @@ def test_the_card_of_the_detector_is_found_by_its_weights():
     left = replace(case.left, crops=replace(case.left.crops, detector=f"{card.sha256[:16]}/640"))
     record = case_record(replace(case, left=left))
     assert record["detector"]["card"]["name"] == "detector/yunet.2023mar"
+
+
+def test_the_guide_names_every_field_of_the_record():
+    guide = (Path(__file__).parents[3] / "docs/guides/report.md").read_text(encoding="utf-8")
+    table = "\n".join(re.findall(r"^\| (`.*?) \|", guide, flags=re.MULTILINE))
+    assert set(re.findall(r"`(\w+)`", table)) == set(SCHEMA["properties"])
