@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from visavis._version import __version__
 
 if TYPE_CHECKING:
-    from visavis.api import align, detect, embed, similarity, verify
+    from visavis.api import align, assess, detect, embed, explain_pair, similarity, verify
     from visavis.cards import WeightCard
     from visavis.errors import InputError, ModelError, UsageError, VisavisError
     from visavis.io import read
@@ -27,8 +27,10 @@ if TYPE_CHECKING:
 
 _HOME = {
     "align": "visavis.api",
+    "assess": "visavis.api",
     "detect": "visavis.api",
     "embed": "visavis.api",
+    "explain_pair": "visavis.api",
     "similarity": "visavis.api",
     "verify": "visavis.api",
     "WeightCard": "visavis.cards",
@@ -68,10 +70,12 @@ __all__ = [
     "WeightCard",
     "__version__",
     "align",
+    "assess",
     "create",
     "describe",
     "detect",
     "embed",
+    "explain_pair",
     "names",
     "read",
     "similarity",

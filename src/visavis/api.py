@@ -10,12 +10,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.errors import UnreadableError
+from visavis.errors import UnreadableError, UsageError
 from visavis.io import Source
+from visavis.pipeline.assess import assess_stream
+from visavis.pipeline.pair import DEFAULT_EXPLAINER, ExplainedPair, pair_threshold
+from visavis.pipeline.pair import explain_pair as _explained
 from visavis.pipeline.pipeline import Pipeline
 from visavis.runtime.session import EngineOptions
 from visavis.selection import Select
-from visavis.types import FMR, Analysis, Crops, Decision, Faces, Picture, Pictures, Templates, require_comparable
+from visavis.types import (
+    FMR,
+    Analysis,
+    Assessment,
+    Crops,
+    Decision,
+    Faces,
+    Picture,
+    Pictures,
+    Templates,
+    require_comparable,
+)
 
 
 @lru_cache(maxsize=4)
@@ -81,6 +95,22 @@ def embed(pictures: Any, *, which: Select = "central") -> Analysis:
     return _default().embed(_many(pictures), which=which)
 
 
+def assess(pictures: Any, *, which: Select = "central") -> Assessment:
+    """Say how usable each face is: seven measures and one fused score.
+
+    Args:
+        pictures: As for `detect`.
+        which: ``central``: one face a picture; ``all``: every face.
+
+    Raises:
+        UsageError: No pictures.
+    """
+    sources = _many(pictures)
+    if not len(sources):
+        raise UsageError("there is no picture to assess")
+    return Assessment.concat([part.assessment for part in assess_stream(_default(), sources, which=which)])
+
+
 def verify(left: Any, right: Any, *, at: FMR) -> Decision:
     """Whether two sides show one person, at an operating point.
 
@@ -93,6 +123,31 @@ def verify(left: Any, right: Any, *, at: FMR) -> Decision:
         InputError: A picture that cannot be read or shows no face.
     """
     return _default().verify(_many(left), _many(right), at=at)
+
+
+def explain_pair(
+    left: Any, right: Any, *, at: FMR | None = None, method: str = DEFAULT_EXPLAINER, budget: int | None = None
+) -> ExplainedPair:
+    """What in two faces carried their similarity: signed maps, effects of parts, a sentence.
+
+    Args:
+        left: One picture.
+        right: Another.
+        at: Operating point whose threshold the sentence speaks of; ``FMR(1e-3)`` when None.
+        method: Registry name of the explainer.
+        budget: The most crops that go through the network; the explainer's own when None.
+
+    Raises:
+        InputError: A picture that cannot be read or shows no face.
+        ModelError: Unknown explainer, or one that needs torch and torch is missing.
+        UsageError: Several pictures on a side, or a budget that is too small.
+    """
+    one, two = _many(left), _many(right)
+    if len(one) != 1 or len(two) != 1:
+        raise UsageError(f"explain_pair takes one picture a side; got {len(one)} and {len(two)}")
+    pipeline = _default()
+    threshold = pair_threshold(pipeline, at)
+    return _explained(pipeline, one[0], two[0], method=method, budget=budget, threshold=threshold)
 
 
 def similarity(left: Templates, right: Templates) -> NDArray[np.float32]:

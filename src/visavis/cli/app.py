@@ -11,7 +11,7 @@ from contextlib import contextmanager
 import typer
 
 from visavis._version import __version__
-from visavis.cli import align, bench, calibrate, demo, detect, doctor, embed, evaluate, models, verify
+from visavis.cli import align, assess, bench, calibrate, demo, detect, doctor, embed, evaluate, explain, models, verify
 from visavis.cli.output import print_json
 from visavis.cli.verify import SEPARATOR
 from visavis.errors import InternalError, UsageError, VisavisError
@@ -33,8 +33,10 @@ app.command("verify")(verify.verify)
 app.command("detect")(detect.detect)
 app.command("align")(align.align)
 app.command("embed")(embed.embed)
+app.command("assess")(assess.assess)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
+app.command("explain")(explain.explain)
 app.command("models")(models.models)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)

@@ -54,7 +54,7 @@ def _carried(effects: Sequence[RegionEffect]) -> str:
     if not effects:
         return "No single part clearly spoke for a match."
     first, *others = effects[:_MOST]
-    text = f"What spoke for a match: hiding the {first.name} in one face takes {first.alone:.2f} off"
+    text = f"What spoke for a match: hiding the {first.name} in one face takes on average {first.alone:.2f} off"
     return f"{text}{''.join(f', the {other.name} {other.alone:.2f}' for other in others)}."
 
 
@@ -62,7 +62,7 @@ def _against(effects: Sequence[RegionEffect]) -> str:
     if not effects:
         return "No single part clearly spoke against it."
     first, *others = effects[:_MOST]
-    text = f"What spoke against it: hiding the {first.name} in one face adds {-first.alone:.2f}"
+    text = f"What spoke against it: hiding the {first.name} in one face adds on average {-first.alone:.2f}"
     return f"{text}{''.join(f', the {other.name} {-other.alone:.2f}' for other in others)}."
 
 

@@ -56,7 +56,7 @@ def _legend(width: int, scale: float) -> Page:
     shown = np.float32(200) * (1 - strength) + colours(values) * strength
     start = (width - bar) // 2
     page[14:28, start : start + bar] = np.rint(shown).astype(np.uint8)
-    words = (f"against a match: {-scale:.2g} a pixel", "0", f"for a match: {scale:.2g} a pixel")
+    words = (f"against a match: {-scale:.2g}", "0", f"for a match: {scale:.2g}")
     for place, text in zip((0.0, 0.5, 1.0), words, strict=True):
         wide = cv2.getTextSize(text, _FONT, _SIZE, 1)[0][0]
         at = int(start + place * bar - place * wide)
