@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from visavis.cli import options
+from visavis.cli.evaluate_quality import quality
 from visavis.cli.output import console, print_json, progress
 from visavis.cli.tables import check_folder, check_suffix, write_table
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from visavis.protocols.pairs import PairList
 
 app = typer.Typer(no_args_is_help=True, help="Measure accuracy on labelled pictures.", rich_markup_mode=None)
+app.command("quality")(quality)
 
 
 @app.callback()

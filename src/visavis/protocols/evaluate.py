@@ -62,7 +62,7 @@ def score_pairs(
     begin = time.perf_counter()
     parts: list[Templates] = []
     done = 0
-    for part in pipeline.stream([_source(store, name) for name in names]):
+    for part in pipeline.stream([source_of(store, name) for name in names]):
         parts.append(part.templates)
         done += len(part)
         if progress is not None:
@@ -142,7 +142,8 @@ def _shipped(pipeline: Pipeline) -> tuple[float, str] | None:
     return calibration.threshold(SHIPPED_AT), f"{SHIPPED_AT}, fitted on: {calibration.population}"
 
 
-def _source(store: TarStore | FolderStore, name: str) -> Source:
+def source_of(store: TarStore | FolderStore, name: str) -> Source:
+    """A picture of a store; one that it does not hold is a source that fails when it is read."""
     try:
         return store.get(name)
     except UnreadableError as error:

@@ -54,5 +54,5 @@ class NormScorer:
             NORM_SCALES[templates.space.recogniser],
             context.status,
             unit="",
-            reason=lambda _, value: f"the recogniser finds little to go by (norm {value:.1f})",
+            reason=lambda *_: "the recogniser finds little to go by",
         )

@@ -58,5 +58,5 @@ class SharpnessScorer:
             self.scale,
             context.status,
             unit="",
-            reason=lambda _, value: f"the face is blurred or enlarged (sharpness {value:.2f})",
+            reason=lambda *_: "the face is blurred or enlarged",
         )
