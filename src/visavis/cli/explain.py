@@ -65,10 +65,10 @@ def explain(
         flip=flip,
         policy=policy,
     )
-    create_explainer(pipeline, method, budget=budget)
+    explainer = create_explainer(pipeline, method, budget=budget)
     threshold = pair_threshold(pipeline, point)
     names = [side[0] for side in sources]
-    found = explain_pair(pipeline, *names, method=method, budget=budget, threshold=threshold)
+    found = explain_pair(pipeline, *names, method=explainer, threshold=threshold)
     if out is not None:
         from visavis.explain.sheet import explanation_sheet
         from visavis.io import write

@@ -52,8 +52,8 @@ def grid_masks(shape: tuple[int, int], *, size: int, most: int) -> Masks:
 def random_masks(shape: tuple[int, int], *, count: int, cells: int, hidden: float, rng: np.random.Generator) -> Masks:
     """Smooth random masks: a coarse random grid, enlarged bilinearly and shifted at random.
 
-    Petsiuk, Das and Saenko 2018 (RISE), section 3.2; there 1 is visible. Masks come in pairs, the second the
-    complement of the first where half is hidden, which halves the noise of a linear effect.
+    Petsiuk, Das and Saenko 2018 (RISE), section 3.2; there 1 is visible. Where half is hidden, every
+    second mask is the complement of the one before, so that each pixel is hidden in half of them.
 
     Args:
         shape: Height and width of the crop.

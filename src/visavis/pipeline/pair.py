@@ -63,7 +63,7 @@ def explain_pair(
     left: Any,
     right: Any,
     *,
-    method: str = DEFAULT_EXPLAINER,
+    method: str | PairExplainer = DEFAULT_EXPLAINER,
     budget: int | None = None,
     threshold: float | None = None,
 ) -> ExplainedPair:
@@ -73,7 +73,7 @@ def explain_pair(
         pipeline: From pictures to crops, and the embedder that is explained.
         left: One picture, as for `visavis.io.read`.
         right: Another.
-        method: Registry name of the explainer.
+        method: Registry name of an explainer, or one that `create_explainer` made.
         budget: The most crops that go through the network; the explainer's own when None.
         threshold: Similarities at or above it are a match.
 
@@ -82,7 +82,7 @@ def explain_pair(
         ModelError: See `create_explainer`.
         UsageError: A budget that is too small.
     """
-    explainer = create_explainer(pipeline, method, budget=budget)
+    explainer = create_explainer(pipeline, method, budget=budget) if isinstance(method, str) else method
     one, two = pipeline.side([left]), pipeline.side([right])
     (found,) = explainer.explain(one.crops, two.crops)
     if found.regions:

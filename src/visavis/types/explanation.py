@@ -55,7 +55,8 @@ class Explanation:
         left: float32 ``(H, W)`` over the first crop; positive spoke for a match.
         right: float32 ``(H, W)`` over the second crop.
         similarity: The similarity that is explained.
-        complete: Whether each map's values sum to the similarity, as some methods promise.
+        complete: Whether each map's values sum to the similarity minus that with a blank face, as some methods
+            promise.
         passes: Crops that were sent through the network for it.
         regions: Effects of named parts, where the method measures them.
         sentence: What carried the decision and what spoke against it, in plain words; may be empty.
