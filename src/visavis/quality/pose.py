@@ -27,6 +27,8 @@ def _head() -> NDArray[np.float64]:
 HEAD = _head()
 """float64 ``(5, 3)``, zero mean: the five points of a generic head that looks at the camera."""
 
+_TO_CAMERA = np.linalg.pinv(HEAD)
+
 
 def pose_angles(points: NDArray[np.floating]) -> NDArray[np.float64]:
     """Yaw, pitch and roll of heads whose five points were found in a picture.
@@ -47,7 +49,7 @@ def pose_angles(points: NDArray[np.floating]) -> NDArray[np.float64]:
     angles = np.full((len(flat), 3), np.nan)
     good = np.isfinite(flat).all(axis=(1, 2))
     centred = flat[good] - flat[good].mean(axis=1, keepdims=True)
-    camera = np.swapaxes(np.linalg.pinv(HEAD) @ centred, 1, 2)
+    camera = np.swapaxes(_TO_CAMERA @ centred, 1, 2)
     left, size, right = np.linalg.svd(camera, full_matrices=False)
     first, second = np.swapaxes(left @ right, 0, 1)
     third = np.cross(first, second)

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from test_quality_measures import context, face, grey, turned
 
+import visavis
 from visavis import registry
 from visavis.cards import WeightCard
 from visavis.errors import UsageError
@@ -156,3 +157,10 @@ def test_rows_stay_in_order_and_failures_stay_rows(pipeline, astronaut):
     status = [reason for part in parts for reason in part.assessment.fused.status.reasons]
     pictures = np.concatenate([part.analysis.faces.picture for part in parts])
     assert [bool(reason) for reason in status] == [False, True] * 6 and pictures.tolist() == list(range(12))
+
+
+def test_the_verb_takes_one_picture_or_many(astronaut, officer):
+    one, many = visavis.assess(astronaut), visavis.assess([astronaut, officer])
+    assert (len(one), len(many)) == (1, 2) and many[0].to_dicts() == one.to_dicts()
+    with pytest.raises(UsageError, match="no picture"):
+        visavis.assess([])
