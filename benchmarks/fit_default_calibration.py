@@ -102,11 +102,13 @@ def group_table(every: Utk, thresholds: list[float]) -> GroupTable:
     )
 
 
-def realised(calibration, data: str, role: str, pairs: Impostors, mated=None, *, worst: bool = False) -> list[Realised]:
+def realised(
+    calibration, data: str, role: str, pairs: Impostors, mated=None, *, worst: bool = False, pictures: int = 1
+) -> list[Realised]:
     found = []
     for rate in RATES:
         at = FMR(rate, worst)
-        threshold = calibration.threshold(at)
+        threshold = calibration.threshold(at, left=pictures, right=pictures)
         interval = calibration.rate(at, sample=pairs.people)
         genuine = np.empty(0) if mated is None else mated
         found.append(
@@ -143,12 +145,28 @@ def cfp(pipeline: Pipeline, data: Path, role: str):
     frontal = LabelledTemplates(vectors[front], tuple(one), 0, np.full(len(one), np.nan, np.float32))
     return (
         (Impostors.of_templates(vectors[front], one.tolist()), mated_similarities(frontal)),
+        three_a_side(vectors[front], one),
         (Impostors.of_pairs(scores[at], one[at[0]].tolist(), two[at[1]].tolist()), scores[~other].astype(np.float64)),
     )
 
 
+def three_a_side(vectors, people):
+    """Each person once with three pictures and once with three others, averaged with equal weights."""
+    rng = np.random.default_rng(0)
+    sides = [[], []]
+    names = np.unique(people)
+    for person in names:
+        rows = rng.permutation(np.flatnonzero(people == person))
+        for side, some in zip(sides, (rows[:3], rows[3:6]), strict=True):
+            mean = vectors[some].mean(axis=0)
+            side.append(mean / np.linalg.norm(mean))
+    scores = np.array(sides[0]) @ np.array(sides[1]).T
+    at = np.nonzero(~np.eye(len(names), dtype=bool))
+    return Impostors.of_pairs(scores[at], names[at[0]].tolist(), names[at[1]].tolist()), np.diag(scores).astype(float)
+
+
 def measured_elsewhere(calibration, pipeline: Pipeline, data: Path, balanced: Utk):
-    front, profile = cfp(pipeline, data, "test")
+    front, three, profile = cfp(pipeline, data, "test")
     celeba = read_labelled(data / "celeba_ids/celeba_ids.tar", role="develop", without=suspects(data))
     developed = embed_labelled(pipeline, celeba)
     develop = Impostors.of_templates(developed.vectors, developed.people), mated_similarities(developed)
@@ -161,6 +179,7 @@ def measured_elsewhere(calibration, pipeline: Pipeline, data: Path, balanced: Ut
     within = Impostors.of_pairs(scores, one[same].tolist(), two[same].tolist())
     found = [
         *realised(calibration, "CFP frontal, 250 people", "test", *front),
+        *realised(calibration, "CFP frontal, three pictures a side, 250 people", "test", *three, pictures=3),
         *realised(calibration, "CFP frontal against profile, 250 people", "test", *profile),
         *realised(calibration, "CelebA, 61 people", "develop", *develop),
         *realised(calibration, "UTKFace balanced, 13 and older", "evidence", anyone),

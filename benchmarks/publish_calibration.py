@@ -89,8 +89,8 @@ def coverage() -> list[str]:
     record = json.loads((ROOT / "docs/results/calibration_coverage.json").read_text())
     lines = [
         f"Fitted on the pictures of one random half of the {record['people']:,} people of LFW's `pairs.txt`, realised "
-        f"on those of the other half; {record['halves']} times ([record](calibration_coverage.json), role `test`: nothing "
-        "depends on it).",
+        f"on those of the other half; {record['halves']} times ([record](calibration_coverage.json), role `test`: "
+        "nothing depends on it).",
         "",
         row("target", "halves whose interval held", "realised, median (range)", "interval, median"),
         "|---|---|---|---|",
