@@ -48,7 +48,7 @@ def _groups(record: Mapping[str, Any]) -> str:
     children = groups["children"]
     apart = f"<p><b>Children under 13, apart</b>: {text(group_words(children))}.</p>"
     body = _group_table(named, worst) if named else ""
-    return _section("The same threshold within groups of people", lead, body, apart)
+    return _section("The threshold within groups of people", lead, body, apart)
 
 
 def _every_group(record: Mapping[str, Any]) -> str:

@@ -70,7 +70,6 @@ img { -webkit-print-color-adjust: exact; print-color-adjust: exact; }
   .for { background: #b2182b; } .against { background: #2166ac; }
   header.answer h1 { font-size: 20pt; }
   h2 { margin-top: 1.1rem; } h3 { break-after: avoid; margin: .6rem 0 .2rem; }
-  section > p:first-of-type { break-after: avoid; }
   .tiles { grid-template-columns: repeat(4, 1fr); }
   svg.axis.broad { display: block; } svg.axis.slim { display: none; }
   svg.axis *, .bar, .key i { -webkit-print-color-adjust: exact; print-color-adjust: exact; }

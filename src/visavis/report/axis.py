@@ -36,7 +36,8 @@ def lanes(record: Mapping[str, Any]) -> list[Lane]:
     """Random impostors, the worst group and children: the thresholds at which each has a rate of 10 %, 1 % ...
 
     Between measured thresholds the logarithm of the rate is interpolated; nothing is carried on beyond them. A
-    population of which nothing can be said is left out.
+    population of which nothing can be said is left out. At an operating point for the worst group the thresholds that
+    groups need for each rate come second.
 
     Args:
         record: Of `case_record`.
@@ -49,6 +50,9 @@ def lanes(record: Mapping[str, Any]) -> list[Lane]:
             if group is not None and group["pairs"]:
                 rates = [events / group["pairs"] for events in group["all_events"]]
                 found.append(Lane(name, marks(list(zip(groups["thresholds"], rates, strict=True)))))
+    if record["decision"]["at"]["worst_group"]:
+        worst = [(point["threshold"], point["fmr"]) for point in calibration["worst"]]
+        found.insert(1, Lane("the groups that set this threshold", marks(worst)))
     return [lane for lane in found if lane.marks]
 
 

@@ -36,12 +36,12 @@ def case_html(record: Mapping[str, Any], pictures: CasePictures) -> str:
         _answer(record),
         _why_not(record),
         _tiles(record),
+        _warnings(record),
         _axis(record),
         _faces(record, pictures),
         _regions(record),
         _wholes(record, pictures),
         _quality(record),
-        _warnings(record),
         _second(record),
         foundations(record),
         _limits(record),
@@ -68,10 +68,12 @@ def section(title: str, *parts: str) -> str:
 def _answer(record: Mapping[str, Any]) -> str:
     decision = record["decision"]
     words = decision["words"]
+    groups = f"<p>{text(words['groups'])}</p>" if words["groups"] else ""
     return (
         f'<header class="answer"><p class="kicker">Face comparison at {text(point(decision["at"]))}, '
         f"{text(when(record))}</p><h1>{TITLES[decision['answer']]}</h1>"
-        f'<p class="lead">{text(words["answer"])}</p><p>{text(words["rate"])}</p><p>{text(words["llr"])}</p></header>'
+        f'<p class="lead">{text(words["answer"])}</p><p>{text(words["rate"])}</p>{groups}'
+        f"<p>{text(words['llr'])}</p></header>"
     )
 
 
@@ -113,7 +115,9 @@ def _tiles(record: Mapping[str, Any]) -> str:
         (
             "log10 likelihood ratio",
             "none" if llr is None else f"{llr:+.2f}",
-            "the calibration has no curve for it" if llr is None else decision["words"]["verbal"],
+            "the calibration has no curve for it"
+            if llr is None
+            else decision["words"]["verbal"] or "does not hold: a face fails the quality limits",
         ),
     ]
     cells = "".join(
@@ -172,6 +176,11 @@ def _faces(record: Mapping[str, Any], pictures: CasePictures) -> str:
         f"Method: {text(evidence['method'])}, {evidence['passes']:,} passes through the network; both maps have one "
         f"colour scale, full colour is {pictures.scale:.2g}. Explained similarity: {evidence['similarity']:.3f}."
     )
+    if any(len(record[key]["pictures"]) > 1 for key, _ in _SIDES):
+        how += (
+            " The sentence and the maps are about these two pictures alone and the threshold of single pictures; the "
+            f"decision is on the pooled templates of all, whose similarity is {record['decision']['similarity']:.3f}."
+        )
     shown = f'<div class="pair">{"".join(figures)}</div>{key}<p class="soft"><small>{how}</small></p>'
     return section("The two faces, and what carried the decision", lead, shown)
 

@@ -21,7 +21,7 @@ from visavis.pipeline.case import Case
 from visavis.pipeline.models import DEFAULT_EMBEDDER, model_card
 from visavis.pipeline.side import Side
 from visavis.report.schema import SCHEMA_ID
-from visavis.report.sentences import LIMITS, answer_sentence, llr_sentence, rate_sentence
+from visavis.report.sentences import LIMITS, answer_sentence, groups_sentence, llr_sentence, rate_sentence
 from visavis.report.verbal import SOURCE, verbal
 from visavis.types import Decision, Explanation
 
@@ -54,7 +54,7 @@ def case_record(
     return {
         "schema": SCHEMA_ID,
         "time": (time or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds"),
-        "decision": _decision(decision),
+        "decision": _decision(case),
         "evidence": None if explanation is None else _evidence(explanation, explained),
         "left": _side(case.left),
         "right": _side(case.right),
@@ -79,15 +79,20 @@ def case_record(
     }
 
 
-def _decision(decision: Decision) -> dict[str, Any]:
+def _decision(case: Case) -> dict[str, Any]:
     """The decision, its numbers in words; quality lies with the pictures."""
+    decision, table = case.decision, case.calibration.groups
+    unfit = any(any(side.unfit) for side in (case.left, case.right))
+    single = case.calibration.threshold(decision.at)
+    measured_at = None if table is None else table.thresholds[table.nearest(single)]
     record = decision.to_dict()
     del record["quality"], record["made_by"]
     words = {
         "answer": answer_sentence(decision),
         "rate": rate_sentence(decision),
-        "llr": llr_sentence(decision),
-        "verbal": None if decision.llr is None else verbal(decision.llr),
+        "groups": groups_sentence(decision, measured_at, single),
+        "llr": llr_sentence(decision, unfit=unfit),
+        "verbal": None if decision.llr is None or unfit else verbal(decision.llr),
         "verbal_source": SOURCE,
     }
     return {**record, "words": words}

@@ -85,11 +85,41 @@ def interval_words(rate: RateInterval) -> str:
     )
 
 
-def llr_sentence(decision: Decision) -> str:
-    """The likelihood ratio in numbers and in words of a cited scale."""
+def groups_sentence(decision: Decision, measured_at: float | None, single: float) -> str:
+    """The rate in the worst group and among children; empty where it was not measured.
+
+    Args:
+        decision: The decision.
+        measured_at: The threshold that the groups' rates are of; None without a table.
+        single: The threshold of single pictures at the operating point.
+    """
+    if not decision.groups:
+        return ""
+    told = "; ".join(
+        f"{percentage(group.rate)} (95 %: {percentage(group.low)} to {percentage(group.high)}) among {group.population}"
+        for group in decision.groups
+    )
+    at = "At the same threshold"
+    if measured_at is not None and abs(measured_at - single) > 5e-4:
+        at = f"At a threshold of {measured_at:.3f}, the nearest one that was measured in groups of people,"
+    return f"{at} the false match rate within groups is: {told}."
+
+
+def llr_sentence(decision: Decision, *, unfit: bool = False) -> str:
+    """The likelihood ratio in numbers and in words of a cited scale.
+
+    Args:
+        decision: The decision.
+        unfit: Whether a face fails the quality limits: the ratio was fitted on others and gets no words then.
+    """
     if decision.llr is None:
         return "The calibration gives no likelihood ratio for this comparison."
     llr = decision.llr
+    if unfit:
+        return (
+            f"The log10 likelihood ratio of {llr:.2f} does not hold here: it was fitted on faces that keep the quality "
+            "limits, and one of these does not. A picture without detail gives a low similarity whoever it shows."
+        )
     if abs(llr) < 0.01:
         return f"log10 likelihood ratio {llr:.2f}: {verbal(llr)} (ENFSI 2015)."
     return (

@@ -11,12 +11,12 @@ from PIL import Image, ImageDraw, ImageFont
 
 from visavis.explain.overlay import AGAINST, FOR
 from visavis.report.pictures import CasePictures, Pixels
-from visavis.report.sentences import TITLES, percentage
+from visavis.report.sentences import TITLES
 
 WIDTH = 1240
 """Width of the picture: A4 at 150 dots an inch."""
 _MARGIN = 60
-_FACE = 270
+_FACE = 268
 _GAP = 16
 _INK, _SOFT, _LINE = (27, 31, 36), (87, 96, 106), (208, 214, 220)
 TONES = {"same": (0, 114, 178), "different": (179, 71, 0), "inconclusive": (107, 78, 160)}
@@ -47,14 +47,9 @@ def case_png(record: Mapping[str, Any], pictures: CasePictures) -> Pixels:
         sheet.text(evidence["sentence"], size=21)
         sheet.space(6)
     sheet.text(words["rate"], size=21)
+    if words["groups"]:
+        sheet.text(words["groups"], size=21)
     sheet.text(words["llr"], size=21)
-    for group in decision["groups"]:
-        sheet.text(
-            f"Same threshold, {group['population']}: {percentage(group['rate'])} ({percentage(group['low'])} to "
-            f"{percentage(group['high'])})",
-            size=18,
-            colour=_SOFT,
-        )
     _foot(sheet, record)
     return sheet.pixels()
 
@@ -72,7 +67,7 @@ def _faces(sheet: _Sheet, record: Mapping[str, Any], pictures: CasePictures) -> 
 def _foot(sheet: _Sheet, record: Mapping[str, Any]) -> None:
     sheet.rule()
     for note in record["decision"]["warnings"]:
-        sheet.text(f"Note: {note}", size=17, colour=_SOFT)
+        sheet.text(f"Note: {note}", size=17)
     software = record["software"]
     sheet.text(
         f"{record['recogniser']['name']}, {software['engine']} {software['engine_version']}, {software['precision']}; "

@@ -14,6 +14,7 @@ from cases import GROUPS, a_calibration, a_case, a_side, an_assessment, an_expla
 from visavis.errors import UsageError
 from visavis.report import case_html, case_pictures, case_png, case_record, check_case_path, shown_rows, write_case
 from visavis.report.axis import axis_svg, lanes, marks
+from visavis.types import FMR
 
 NASTY = '<script>alert("x")</script>&\'".jpg'
 
@@ -118,6 +119,8 @@ def test_an_inconclusive_page_gives_its_reasons_before_the_numbers():
     assert "Inconclusive" in text and "the thresholds of the two ends" in text
     assert text.index("the face is blurred") < text.index("Where the similarity stands")
     assert "below the limits" in text
+    # A ratio that was fitted on other pictures supports nothing.
+    assert "does not hold" in text and "ENFSI" not in text and " support for " not in text
 
 
 def test_names_and_texts_are_escaped_everywhere():
@@ -196,6 +199,17 @@ def test_the_axis_shows_the_worst_group_and_children_beside_random_impostors():
     ]
     at = [dict((rate, s) for s, rate in lane.marks)[0.1] for lane in tracks]
     assert at[0] == pytest.approx(0.2) and at[0] < at[1] < at[2]
+
+
+def test_the_axis_shows_what_the_groups_need_when_they_set_the_threshold():
+    track = lanes(case_record(a_case(0.7, at=FMR(1e-3, worst_group=True))))[1]
+    assert track.name == "the groups that set this threshold" and dict((r, s) for s, r in track.marks)[1e-3] == 0.45
+
+
+def test_several_pictures_are_told_apart_from_the_two_that_are_explained():
+    case = a_case(left=a_side(("a.jpg", "a2.jpg")))
+    assert "pooled templates of all, whose similarity is 0.620" in _Reader(_page(case, an_explanation())).text
+    assert "pooled templates of all" not in _Reader(_page(a_case(), an_explanation())).text
 
 
 @pytest.mark.parametrize("similarity", [-0.95, -0.3, 0.0, 0.4001, 0.62, 1.0])

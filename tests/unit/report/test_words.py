@@ -5,7 +5,16 @@ import math
 import pytest
 
 from cases import a_calibration, a_case
-from visavis.report.sentences import LIMITS, answer_sentence, llr_sentence, percentage, rate_sentence, small_rate
+from visavis.report import case_record
+from visavis.report.sentences import (
+    LIMITS,
+    answer_sentence,
+    groups_sentence,
+    llr_sentence,
+    percentage,
+    rate_sentence,
+    small_rate,
+)
 from visavis.report.verbal import times, verbal
 from visavis.types import FMR
 
@@ -102,3 +111,17 @@ def test_the_likelihood_ratio_is_given_with_words_and_their_source():
 def test_what_it_does_not_prove_names_the_usual_misreadings():
     told = " ".join(LIMITS).lower()
     assert all(word in told for word in ("probability", "twins", "children", "search", "authentic", "examiner"))
+
+
+def test_groups_and_children_are_told_beside_the_rate():
+    words = groups_sentence(a_case(0.62).decision, 0.4, 0.4)
+    assert words.startswith("At the same threshold") and "0.32 %" in words and "women, green, 30-39" in words
+    assert "9 %" in words and "children under 13" in words
+    assert groups_sentence(a_case(calibration=a_calibration(groups=None)).decision, None, 0.4) == ""
+
+
+def test_groups_that_were_measured_at_another_threshold_say_so():
+    # The threshold of the worst group is 0.45; groups were measured at 0.4 and 0.5.
+    case = a_case(0.7, at=FMR(1e-3, worst_group=True))
+    assert "At a threshold of 0.400" in case_record(case)["decision"]["words"]["groups"]
+    assert case_record(a_case())["decision"]["words"]["groups"].startswith("At the same threshold")
