@@ -21,6 +21,7 @@ def quality_column(
     status: Status,
     *,
     unit: str,
+    poor: float = POOR,
     reason: Callable[[int, float], str],
 ) -> Quality:
     """Raw values with score and reason; failed rows are NaN and have neither.
@@ -31,12 +32,13 @@ def quality_column(
         scale: From raw to score.
         status: Per row, None or why there is nothing to measure.
         unit: Of the raw value.
-        reason: From row and raw value to what is wrong, asked where the score is below `POOR`.
+        poor: The score below which a face is given its reason.
+        reason: From row and raw value to what is wrong.
     """
     values: NDArray[np.float32] = np.where(status.ok, np.asarray(raw, np.float32), np.nan).astype(np.float32)
     score = scale.score(values)
     reasons = tuple(
-        reason(row, float(value)) if points < POOR else ""
+        reason(row, float(value)) if points < poor else ""
         for row, (value, points) in enumerate(zip(values, score, strict=True))
     )
     return Quality(measure, values, score, status, unit, reasons)

@@ -27,6 +27,8 @@ def _head() -> NDArray[np.float64]:
 HEAD = _head()
 """float64 ``(5, 3)``, zero mean: the five points of a generic head that looks at the camera."""
 
+_POOR = 50.0
+"""Told from 52 degrees on: near the profile the estimate falls short."""
 _TO_CAMERA = np.linalg.pinv(HEAD)
 
 
@@ -35,7 +37,8 @@ def pose_angles(points: NDArray[np.floating]) -> NDArray[np.float64]:
 
     The least-squares affine camera from a generic head to the points, then the nearest rotation with scale
     (DeMenthon and Davis 1995, POS without its iterations, with the polar factor in place of a cross product). Five
-    points say little: expect 0.1 to 0.2 radians of error on a real face, more near the profile.
+    points say little, and near the profile the estimate falls short: on CFP (people of role ``test``, looked at for this
+    sentence only) the median angle out of the plane is 0.13 radians on frontal pictures and 1.05 on profiles.
 
     Args:
         points: ``(N, 5, 2)``, pixels.
@@ -80,7 +83,10 @@ def out_of_plane(angles: NDArray[np.floating]) -> NDArray[np.float64]:
 
 
 class PoseScorer:
-    """Measure ``pose``: the angle between the direction of the face and the camera, radians; lower is better."""
+    """Measure ``pose``: the angle between the direction of the face and the camera, radians; lower is better.
+
+    Points that fall together say nothing of the head and count as a profile.
+    """
 
     scale = Scale(
         np.pi / 2,
@@ -92,11 +98,15 @@ class PoseScorer:
     def assess(self, context: FaceContext) -> Quality:
         """One angle a face."""
         angles = pose_angles(context.faces.points)
+        turned = out_of_plane(angles)
+        turned[np.isnan(turned)] = np.pi / 2
 
         def reason(row: int, _: float) -> str:
             yaw, pitch = np.degrees(np.abs(angles[row, :2]))
+            if np.isnan(yaw):
+                return "the five points of the face fall together"
             parts = [f"about {yaw:.0f} degrees to the side"] if yaw >= 15 else []
             parts += [f"about {pitch:.0f} degrees up or down"] if pitch >= 15 else []
             return f"the head is turned {' and '.join(parts)}"
 
-        return quality_column("pose", out_of_plane(angles), self.scale, context.status, unit="radians", reason=reason)
+        return quality_column("pose", turned, self.scale, context.status, unit="radians", poor=_POOR, reason=reason)

@@ -114,6 +114,8 @@ def test_pose_does_not_depend_on_place_size_and_roll():
 def test_points_that_say_nothing_give_no_pose():
     nothing = np.stack([np.full((5, 2), np.nan), np.full((5, 2), 3.0)])
     assert np.isnan(pose_angles(nothing)).all()
+    quality = PoseScorer().assess(context([grey(face())], points=nothing[1]))
+    assert quality.reasons == ("the five points of the face fall together",) and quality.score[0] == 0
 
 
 def test_pose_names_the_angles():
