@@ -23,6 +23,9 @@ NORM_SCALES = MappingProxyType(
 """By sha256 of the recogniser's weights, the scale of its norms: SFace, in both distributions. Averaging in the
 mirrored crop shortens the embedding by a few per cent only; the scale is the same."""
 
+_POOR = 35.0
+"""Told below a norm of 8.8, so that a face that fails the limit on SFace's card, 8.5, is told in words."""
+
 
 def has_norm_scale(templates: Templates | None) -> bool:
     """Whether the norms of these templates are understood: of a recogniser in `NORM_SCALES`."""
@@ -54,5 +57,6 @@ class NormScorer:
             NORM_SCALES[templates.space.recogniser],
             context.status,
             unit="",
+            poor=_POOR,
             reason=lambda *_: "the recogniser finds little to go by",
         )

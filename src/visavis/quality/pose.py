@@ -37,8 +37,8 @@ def pose_angles(points: NDArray[np.floating]) -> NDArray[np.float64]:
 
     The least-squares affine camera from a generic head to the points, then the nearest rotation with scale
     (DeMenthon and Davis 1995, POS without its iterations, with the polar factor in place of a cross product). Five
-    points say little, and near the profile the estimate falls short: on CFP (people of role ``test``, looked at for this
-    sentence only) the median angle out of the plane is 0.13 radians on frontal pictures and 1.05 on profiles.
+    points say little, and near the profile the estimate falls short: on CFP (people of role ``test``, looked at for
+    this sentence only) the median angle out of the plane is 0.13 radians on frontal pictures and 1.05 on profiles.
 
     Args:
         points: ``(N, 5, 2)``, pixels.

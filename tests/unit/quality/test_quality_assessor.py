@@ -75,7 +75,11 @@ def test_reasons_are_gathered():
     ("limits", "options", "words"),
     [
         ({"size": 18}, {"side": 17.0}, "the face is 17 pixels high (size 17 pixels, the least that counts is 18)"),
-        ({"norm": 8.5}, {"norms": 8.0}, "norm 8, the least that counts is 8.5"),
+        (
+            {"norm": 8.5},
+            {"norms": 8.4},
+            "the recogniser finds little to go by (norm 8.4, the least that counts is 8.5)",
+        ),
         ({"pose": 1.0}, {"points": turned(1.4, 0, 0)}, "the most that counts is 1"),
     ],
 )
