@@ -101,5 +101,5 @@ def _show(name: str, as_json: bool) -> None:
         return
     out = console()
     for key, value in record.items():
-        if value not in ("", (), [], None):
-            out.print(f"{key:<13} {value}")
+        if value not in ("", (), [], {}, None):
+            out.print(f"{key:<14} {value}")
