@@ -67,7 +67,10 @@ def test_children_are_far_more_alike_and_the_answer_says_so(shared_data, pipelin
     left, right = np.unravel_index(scores.argmax(), scores.shape)
     decision = pipeline.compare(templates[int(left)], templates[int(right)], at=FMR(1e-3), children="yes")
     assert decision.similarity >= decision.threshold  # two different children
+    assert decision.answer == "inconclusive" and decision.llr is None
     assert decision.warnings[0].startswith("the decision concerns a child under 13")
+    unknown = pipeline.compare(templates[int(left)], templates[int(right)], at=FMR(1e-3))
+    assert unknown.answer == "same" and unknown.warnings[0].startswith("if a child under 13 is concerned")
 
 
 def test_a_blurred_picture_concludes_nothing(shared_data, pipeline):

@@ -180,7 +180,7 @@ class Calibration:
         if lowest * (1 - 1e-9) <= at.rate <= highest * (1 + 1e-9):
             return points
         why = (
-            "the largest groups have no pair to spare below that"
+            "all groups together have ten false matches down to there"
             if at.worst_group
             else f"{LEAST_EVENTS} or more of its {self.provenance.get('nonmated_pairs', '?')} impostor pairs above the "
             "threshold"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -86,14 +87,27 @@ def verify(
         second=other,
     )
     if report is not None:
-        _report(report, case, pipeline)
+        given = {"at": at, "children": children, "second": second, "calibration": calibration, "model": model, **shared}
+        _report(report, case, pipeline, _again(left, right, given))
     if as_json:
         print_json({**case.decision.to_dict(), "left": _described(case.left), "right": _described(case.right)})
     else:
         _print(case)
 
 
-def _report(path: Path, case: Case, pipeline: Pipeline) -> None:
+def _again(left: list[str], right: list[str], given: dict[str, Any]) -> str:
+    """The command that repeats the comparison."""
+    words = ["visavis", "verify", *left, *(["--"] if len(left) + len(right) > 2 else []), *right]
+    usual = {"children": "unknown", "model": options.DEFAULT_MODEL}
+    for name, value in given.items():
+        if value is True:
+            words.append(f"--{name}")
+        elif value not in (None, False, usual.get(name)):
+            words += [f"--{name}", str(value)]
+    return shlex.join([*words, "--report", "report.html"])
+
+
+def _report(path: Path, case: Case, pipeline: Pipeline, command: str) -> None:
     from visavis.explain.default import default_explainer
     from visavis.report.pictures import shown_rows
     from visavis.report.write import write_case
@@ -101,7 +115,7 @@ def _report(path: Path, case: Case, pipeline: Pipeline) -> None:
     left, right = shown_rows(case)
     explainer = default_explainer(pipeline.embedder, threshold=pipeline.calibration().threshold(case.decision.at))
     [explanation] = explainer.explain(case.left.crops[left], case.right.crops[right])
-    write_case(path, case, explanation, explained=(left, right))
+    write_case(path, case, explanation, explained=(left, right), command=command)
 
 
 def _second(name: str, shared: dict[str, Any]) -> Pipeline:

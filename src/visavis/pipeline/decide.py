@@ -27,9 +27,9 @@ def decide(
 ) -> Decision:
     """The decision on one similarity.
 
-    ``inconclusive`` when a face fails the quality limits, or when the similarity lies between the thresholds of the
-    two ends of the false match rate's interval: there the fit itself cannot tell on which side of the wanted rate it
-    is.
+    ``inconclusive`` when a face fails the quality limits; when the similarity lies between the thresholds of the two
+    ends of the false match rate's interval, where the fit itself cannot tell on which side of the wanted rate it is;
+    and when it would be ``same`` but concerns a child under 13, for whom the rate that was asked for does not hold.
 
     Args:
         calibration: Threshold, interval, likelihood ratio and groups.
@@ -57,8 +57,11 @@ def decide(
         )
     clear = "same" if similarity >= threshold else "different"
     single = calibration.threshold(at)
+    about_children = _about_children(calibration, single, children)
+    if children == "yes" and clear == "same":
+        reasons += about_children
     notes = [
-        *_about_children(calibration, single, children),
+        *about_children,
         *_about_groups(calibration, at, single),
         *_about_counts(calibration, counts),
         *warnings,
@@ -78,7 +81,8 @@ def decide(
         warnings=tuple(notes),
         fmr=calibration.rate(at),
         band=band,
-        llr=calibration.log10_lr(similarity, left=left, right=right),
+        # The curve is of adults; of children it would claim far too much.
+        llr=None if children == "yes" else calibration.log10_lr(similarity, left=left, right=right),
         reasons=tuple(reasons),
         quality=quality,
         second=second,
@@ -109,8 +113,12 @@ def _about_children(calibration: Calibration, threshold: float, children: Childr
         f"{group.events[row]} of {group.pairs} pairs of different children ({100 * group.rate(row):.2g} %; "
         f"{table.population}) reach the threshold {table.thresholds[row]:.3f}"
     )
-    whom = "the decision concerns a child under 13" if children == "yes" else "if a child under 13 is concerned"
-    return [f"{whom}, the false match rate is not {table.rates[row]:g}: {rate}"]
+    if children == "yes":
+        return [
+            f"the decision concerns a child under 13, so the false match rate is not {table.rates[row]:g}: {rate}; no "
+            "likelihood ratio is known for children"
+        ]
+    return [f"if a child under 13 is concerned, the false match rate is not {table.rates[row]:g}: {rate}"]
 
 
 def _about_groups(calibration: Calibration, at: FMR, threshold: float) -> list[str]:

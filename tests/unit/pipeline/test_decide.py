@@ -81,7 +81,10 @@ def test_the_worst_group_and_children_are_told_with_their_counts():
 
 
 def test_a_decision_that_concerns_a_child_says_so():
-    assert _decide(0.6, children="yes").warnings[0].startswith("the decision concerns a child under 13")
+    decision = _decide(0.6, children="yes")
+    assert decision.warnings[0].startswith("the decision concerns a child under 13")
+    assert decision.answer == "inconclusive" and "1000 of 4950" in decision.reasons[0] and decision.llr is None
+    assert _decide(0.2, children="yes").answer == "different"
     assert not any("child" in warning for warning in _decide(0.6, children="no").warnings)
     bare = dataclasses.replace(CALIBRATION, groups=None, worst=())
     assert "concerns a child" in _decide(0.6, children="yes", calibration=bare).warnings[0]
