@@ -63,6 +63,12 @@ class Comparison:
         return None if assessed is None else float(assessed.fused.score[0])
 
     @property
+    def llr(self) -> float | None:
+        """log10 likelihood ratio; None where there is none, and where a face fails the limits it was fitted under."""
+        unfit = self.case is None or any(self.case.left.unfit) or any(self.case.right.unfit)
+        return None if unfit or self.decision is None else self.decision.llr
+
+    @property
     def carried(self) -> tuple[str, ...]:
         """The parts that clearly spoke for a match, the strongest first."""
         return self._clear(1)
@@ -160,7 +166,7 @@ def _told(row: Comparison) -> list[tuple[str, int, tuple[int, int, int]]]:
         return [*told, (f"no answer: {row.failure}", 14, _NOTHING)]
     told.append((f"{decision.answer} {decision.similarity:.3f}", 20, TONES[decision.answer]))
     told += [(reason.partition(": ")[2] or reason, 13, _INK) for reason in decision.reasons]
-    numbers = [] if decision.llr is None else [f"log10 LR {decision.llr:+.1f}"]
+    numbers = [] if row.llr is None else [f"log10 LR {row.llr:+.1f}"]
     numbers += [] if row.quality is None else [f"quality {row.quality:.0f}"]
     told.append((", ".join(numbers), 13, _SOFT))
     told += [(f"for: {', '.join(row.carried)}", 13, _SOFT)] if row.carried else []

@@ -39,9 +39,9 @@ def demo(
     ships, both in the public domain; nothing is downloaded. With two photos: the first takes the part of the
     astronaut, the second is the other face.
 
-    Each row shows the answer and, where it is inconclusive, why; the similarity; the log10 likelihood ratio; the
-    quality of the picture; and the parts of the face that carried the similarity. A folder given as --out takes the
-    pictures with their answers and the report of the two portraits in all its forms.
+    Each row shows the answer and, where it is inconclusive, why; the similarity; the log10 likelihood ratio, unless
+    the picture is too poor for it; the quality of the picture; and the parts of the face that spoke. A folder given
+    as --out takes the pictures with their answers and the report of the two portraits in all its forms.
 
     Examples: visavis demo; visavis demo me.jpg you.jpg --out answers
     """
@@ -148,7 +148,7 @@ def _print(rows: list[Comparison], first: Any, second: Any) -> None:
             row.name,
             decision.answer,
             f"{decision.similarity:.4f}",
-            "-" if decision.llr is None else f"{decision.llr:+.1f}",
+            "-" if row.llr is None else f"{row.llr:+.1f}",
             "-" if row.quality is None else f"{row.quality:.0f}",
             ", ".join(row.carried) or "-",
             ", ".join(row.against) or "-",

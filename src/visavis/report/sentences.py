@@ -95,14 +95,21 @@ def groups_sentence(decision: Decision, measured_at: float | None, single: float
     """
     if not decision.groups:
         return ""
-    told = "; ".join(
-        f"{percentage(group.rate)} (95 %: {percentage(group.low)} to {percentage(group.high)}) among {group.population}"
+    told = ", and ".join(
+        f"{percentage(group.rate)} (95 %: {percentage(group.low)} to {percentage(group.high)}) among "
+        f"{_apart(group.population)}"
         for group in decision.groups
     )
     at = "At the same threshold"
     if measured_at is not None and abs(measured_at - single) > 5e-4:
         at = f"At a threshold of {measured_at:.3f}, the nearest one that was measured in groups of people,"
     return f"{at} the false match rate within groups is: {told}."
+
+
+def _apart(population: str) -> str:
+    """``women (web photos)`` of ``women; web photos``."""
+    group, semicolon, source = population.partition("; ")
+    return f"{group} ({source})" if semicolon else group
 
 
 def llr_sentence(decision: Decision, *, unfit: bool = False) -> str:
