@@ -91,11 +91,17 @@ def _decision(case: Case) -> dict[str, Any]:
         "answer": answer_sentence(decision),
         "rate": rate_sentence(decision),
         "groups": groups_sentence(decision, measured_at, single),
-        "llr": llr_sentence(decision, unfit=unfit),
+        "llr": llr_sentence(decision, unfit=unfit, bound=_is_bound(case)),
         "verbal": None if decision.llr is None or unfit else verbal(decision.llr),
         "verbal_source": SOURCE,
     }
     return {**record, "words": words}
+
+
+def _is_bound(case: Case) -> bool:
+    """Whether the likelihood ratio is an end of the calibration's curve."""
+    ends = [value for _, value in (case.calibration.llr[:1] + case.calibration.llr[-1:])]
+    return case.decision.llr is not None and any(abs(case.decision.llr - end) < 1e-6 for end in ends)
 
 
 def _evidence(explanation: Explanation, rows: tuple[int, int]) -> dict[str, Any]:

@@ -112,12 +112,13 @@ def _apart(population: str) -> str:
     return f"{group} ({source})" if semicolon else group
 
 
-def llr_sentence(decision: Decision, *, unfit: bool = False) -> str:
+def llr_sentence(decision: Decision, *, unfit: bool = False, bound: bool = False) -> str:
     """The likelihood ratio in numbers and in words of a cited scale.
 
     Args:
         decision: The decision.
         unfit: Whether a face fails the quality limits: the ratio was fitted on others and gets no words then.
+        bound: Whether it is the highest or lowest ratio that the calibration gives.
     """
     if decision.llr is None:
         return "The calibration gives no likelihood ratio for this comparison."
@@ -131,7 +132,7 @@ def llr_sentence(decision: Decision, *, unfit: bool = False) -> str:
         return f"log10 likelihood ratio {llr:.2f}: {verbal(llr)} (ENFSI 2015)."
     return (
         f"log10 likelihood ratio {llr:.2f}: a similarity like this is {times(llr)}: "
-        f"{verbal(llr)} (verbal scale of ENFSI 2015)."
+        f"{verbal(llr)} (verbal scale of ENFSI 2015).{' The calibration gives no stronger ratio.' if bound else ''}"
     )
 
 

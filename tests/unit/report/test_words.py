@@ -125,3 +125,8 @@ def test_groups_that_were_measured_at_another_threshold_say_so():
     case = a_case(0.7, at=FMR(1e-3, worst_group=True))
     assert "At a threshold of 0.400" in case_record(case)["decision"]["words"]["groups"]
     assert case_record(a_case())["decision"]["words"]["groups"].startswith("At the same threshold")
+
+
+@pytest.mark.parametrize(("similarity", "bound"), [(0.95, True), (-0.9, True), (0.62, False)])
+def test_a_ratio_at_the_end_of_the_curve_says_that_it_is_the_strongest_there_is(similarity, bound):
+    assert ("no stronger" in case_record(a_case(similarity))["decision"]["words"]["llr"]) is bound
