@@ -152,7 +152,7 @@ def measured(
     values, first, second = (np.concatenate(part) for part in (scores, left, right))
     if not len(values):
         return Group(name, len(labels), 0, (0,) * len(thresholds), (None,) * len(thresholds))
-    pairs = Impostors.of_pairs(values, first.tolist(), second.tolist())
+    pairs = Impostors.of_pairs(values, first, second)
     events = tuple(pairs.events(threshold) for threshold in thresholds)
     errors = tuple(relative_error(pairs, count) if count else None for count in events)
     return Group(name, len(labels), len(values), events, errors)
@@ -181,7 +181,7 @@ def worst_points(vectors: NDArray[np.float32], groups: Sequence[Hashable]) -> tu
         scores = (vectors[rows] @ vectors[rows].T)[one, two]
         together.append(scores)
         if len(one) >= _LEAST_PAIRS:
-            tables[str(name)] = (Impostors.of_pairs(scores, one.tolist(), two.tolist()), len(rows))
+            tables[str(name)] = (Impostors.of_pairs(scores, one, two), len(rows))
     if not tables:
         raise UsageError("no group of people has 1,000 pairs (46 people) for a threshold of its own")
     falling = -np.sort(-np.concatenate(together))

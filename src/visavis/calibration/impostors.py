@@ -44,21 +44,21 @@ class Impostors:
         return int((self.pairs_of > 0).sum())
 
     @classmethod
-    def of_pairs(cls, scores: ArrayLike, left: Sequence[Hashable], right: Sequence[Hashable]) -> Impostors:
+    def of_pairs(cls, scores: ArrayLike, left: ArrayLike, right: ArrayLike) -> Impostors:
         """From scored pairs.
 
         Args:
             scores: Similarities ``(N,)``, finite.
-            left: First person of each pair.
+            left: First person of each pair, integers or text ``(N,)``.
             right: Second person of each pair, another one.
 
         Raises:
             UsageError: Lengths differ, a pair of one person, or a similarity that is not finite.
         """
         values = np.asarray(scores, np.float32).ravel()
-        if not len(left) == len(right) == len(values):
-            raise UsageError(f"{len(values)} similarities of {len(left)} and {len(right)} persons")
-        names, numbers = np.unique(np.asarray([*left, *right], dtype=str), return_inverse=True)
+        if not np.shape(left) == np.shape(right) == values.shape:
+            raise UsageError(f"{len(values)} similarities of {np.shape(left)} and {np.shape(right)} persons")
+        names, numbers = np.unique(np.concatenate([np.asarray(left), np.asarray(right)]), return_inverse=True)
         one, two = numbers[: len(values)], numbers[len(values) :]
         if (one == two).any():
             raise UsageError("an impostor pair is of two persons; leave pairs of one person out")

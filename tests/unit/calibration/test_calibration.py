@@ -175,10 +175,12 @@ def test_the_shipped_table_is_of_the_default_pipeline(default):
 
 def test_its_provenance_names_calibrate_people_and_the_committed_ledger(default):
     provenance = default.calibration().provenance
-    assert provenance["roles"] == ["calibrate"] and provenance["ledger"] == Ledger.load().hash
-    assert provenance["working_size"] == default.detector.working_size.tag
+    assert all(set(provenance[side]["roles"]) == {"calibrate"} for side in ("nonmated", "mated"))
+    assert provenance["ledger"] == Ledger.load().hash
+    assert provenance["detector"] == default.space.detector
+    assert default.detector.working_size.tag in provenance["detector"]
     assert provenance["made_by"]["model"] == default.made_by.model
-    assert "1457 people" in provenance["nonmated"]  # all LFW people of role calibrate
+    assert provenance["nonmated"]["people"] == 1457  # all LFW people of role calibrate
 
 
 def test_each_stored_rate_holds_and_the_promised_ones_are_there(default):
