@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shlex
 
 import pytest
 from jsonschema import Draft202012Validator
@@ -41,7 +42,9 @@ def test_the_record_is_that_of_the_answer_and_follows_the_schema(pictures, tmp_p
         assert entry["quality"]["quality"] > 50 and not entry["unfit"]
     assert record["evidence"]["passes"] > 0 and record["evidence"]["regions"]
     assert record["recogniser"]["card"]["licence"] and record["detector"]["card"]["licence"]
-    assert "'" in record["reproduce"] and "fmr=0.0001" in record["reproduce"]
+    words = shlex.split(record["reproduce"])
+    assert words[:4] == ["visavis", "verify", str(pictures / "a b.png"), str(pictures / "b.png")]
+    assert float(words[words.index("--at") + 1].removeprefix("fmr=")) == 1e-4
 
 
 def test_a_picture_that_is_too_poor_gets_a_report_without_an_answer(pictures, tmp_path, capfd):
