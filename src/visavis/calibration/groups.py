@@ -17,9 +17,10 @@ from visavis.types import RateInterval
 
 SUPPORTED = 10
 """A group's rate is called supported when at least this many of its pairs are false matches."""
+LEAST_PAIRS = 1000
+"""And when it has at least this many pairs, those of 46 people."""
 _PER_DECADE = 10
 _BLOCK = 2048
-_LEAST_PAIRS = 1000
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +46,8 @@ class Group:
         return self.events[row] / self.pairs if self.pairs else 0.0
 
     def supported(self, row: int) -> bool:
-        """Whether the rate rests on enough false matches to be ranked."""
-        return self.events[row] >= SUPPORTED
+        """Whether the rate rests on enough pairs and false matches to be ranked."""
+        return self.pairs >= LEAST_PAIRS and self.events[row] >= SUPPORTED
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,7 +181,7 @@ def worst_points(vectors: NDArray[np.float32], groups: Sequence[Hashable]) -> tu
         one, two = np.triu_indices(len(rows), 1)
         scores = (vectors[rows] @ vectors[rows].T)[one, two]
         together.append(scores)
-        if len(one) >= _LEAST_PAIRS:
+        if len(one) >= LEAST_PAIRS:
             tables[str(name)] = (Impostors.of_pairs(scores, one, two), len(rows))
     if not tables:
         raise UsageError("no group of people has 1,000 pairs (46 people) for a threshold of its own")

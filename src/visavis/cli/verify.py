@@ -37,7 +37,8 @@ def verify(
         str, typer.Option("--children", help="Whether a child under 13 is concerned: unknown, yes or no.")
     ] = "unknown",
     second: Annotated[
-        str | None, typer.Option("--second", help="Recogniser for a second opinion, for example embedder/dlib.resnet.")
+        str | None,
+        typer.Option("--second", help="Recogniser for a second opinion, for example embedder/dlib.resnet-v1."),
     ] = None,
     calibration: options.Calibration = None,
     model: options.Model = options.DEFAULT_MODEL,
@@ -165,7 +166,9 @@ def _print(case: Case) -> None:
             f"({100 * rate.level:g} %)"
         )
     out.print(f"population  {decision.population if decision.fmr is None else decision.fmr.population}")
-    if decision.llr is not None:
+    if any(reasons for side in (case.left, case.right) for reasons in side.unfit):
+        out.print("llr         none: it was fitted on faces that keep the quality limits")
+    elif decision.llr is not None:
         out.print(f"llr         {decision.llr:+.2f} (log10: {_odds(decision.llr)})")
     for name, side in (("left", case.left), ("right", case.right)):
         for row, source in enumerate(side.sources):

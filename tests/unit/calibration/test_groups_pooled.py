@@ -35,10 +35,10 @@ def test_a_group_of_one_person_has_no_pair():
     assert (found.pairs, found.events, found.rate(0), found.supported(0)) == (0, (0,), 0.0, False)
 
 
-def test_the_worst_group_is_the_worst_of_those_with_ten_false_matches():
+def test_the_worst_group_is_the_worst_of_those_with_pairs_and_false_matches_enough():
     groups = (
-        Group("tiny", 5, 10, (9,), (0.3,)),
-        Group("a", 100, 4950, (50,), (0.2,)),
+        Group("tiny", 20, 190, (60,), (0.3,)),
+        Group("a", 100, 4950, (9,), (0.2,)),
         Group("b", 99, 4851, (90,), (0.2,)),
     )
     children = Group("children", 20, 190, (100,), (0.1,))
