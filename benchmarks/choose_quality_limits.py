@@ -18,21 +18,12 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
-from quality_data import assessed, degraded, pictures_of, threshold
+from quality_data import EVERY, LADDER, assessed, degraded, pictures_of, threshold
 
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.ledger import Ledger
 
 ROOT = Path(__file__).parents[1]
-LADDER = {
-    "blur": [1, 2, 3, 4, 6, 8],
-    "small": [8, 12, 16, 20, 24, 32],
-    "dark": [0.03, 0.05, 0.1, 0.2],
-    "bright": [2, 4, 8],
-    "fog": [0.06, 0.12, 0.25],
-    "noise": [20, 40],
-    "jpeg": [5, 10],
-}
 BANDS = {
     "size": ([4, 8, 10, 12, 14, 16, 18, 20, 24, 32], ("small",)),
     "sharpness": ([0, 0.02, 0.03, 0.04, 0.05, 0.06, 0.07, 0.08, 0.10, 0.15], ("blur",)),
@@ -41,7 +32,6 @@ BANDS = {
     "norm": ([0, 5, 6, 6.5, 7, 7.5, 8, 8.5, 9, 9.5, 10, 11], tuple(LADDER)),
 }
 LEAST_LOST, MOST_REFUSED = 0.5, 0.002
-EVERY = 4
 
 
 def bands(raw, lost, clean, edges):

@@ -86,14 +86,14 @@ def spoilt(picture: Picture, kind: str, amount: float, side: float, rng: np.rand
     else:
         values = pixels.astype(np.float64)
         if kind == "dark":
-            values = values * amount + rng.normal(0, 1, values.shape)
+            values = values * amount + rng.normal(0, 1, values.shape)  # what is left of a picture is noisy
         elif kind == "bright":
             values = values * amount
         elif kind == "fog":
-            values = (values - 128) * amount + 128
+            values = ((values - 128) * amount + 128).round()
         elif kind == "noise":
             values = values + rng.normal(0, amount, values.shape)
-        made = np.clip(values.round(), 0, 255).astype(np.uint8)
+        made = np.clip(values, 0, 255).astype(np.uint8)
     return Picture(np.ascontiguousarray(made))
 
 
@@ -112,6 +112,19 @@ def degraded(
             tags += [f"{kind}:{amount:g}"] * len(chosen)
     own = np.array(rows)
     return assessed(pipeline, made, clean.people[own]), own, np.array(tags)
+
+
+LADDER = {
+    "blur": [1, 2, 3, 4, 6, 8, 12],
+    "small": [8, 12, 16, 20, 24, 32, 48],
+    "dark": [0.01, 0.02, 0.03, 0.05, 0.1, 0.2],
+    "bright": [2, 4, 8],
+    "fog": [0.03, 0.06, 0.12, 0.25],
+    "noise": [20, 40, 80],
+    "jpeg": [5, 10],
+}
+"""How the pictures of develop people are spoilt; every third of them, `degraded`."""
+EVERY = 3
 
 
 def threshold(pipeline: Pipeline, rate: float = 1e-3) -> float:

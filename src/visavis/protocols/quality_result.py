@@ -23,6 +23,7 @@ from visavis.metrics import (
 from visavis.metrics.discard import LIMIT
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import PairPeople
+from visavis.quality.fusion import FUSED
 from visavis.types import FMR
 
 LEVEL = 0.95
@@ -57,7 +58,9 @@ class QualityResult:
         measures: By measure, ``quality`` being the fused score: ``fnmr``, ``fnmr_interval`` and ``errors`` by
             discarded share, ``discarded`` (the share that really went: pairs of one quality go together), ``pauc``
             (mean FNMR up to the limit) with interval, ``difference`` of it from the flat line of random with interval
-            (below 0 is better than random), ``ratio_at_20`` (FNMR after 20 % over FNMR before) with interval.
+            (below 0 is better than random), ``ratio_at_20`` (FNMR after 20 % over FNMR before) with interval,
+            ``behind_fused`` (its mean FNMR less that of the fused score, on the same resamples) with interval: above 0
+            the fused score is better.
         acquisition: The same figures of a quality that knows failed faces only, which every measure discards first:
             what a measure gains beyond this is its own.
         random: The same figures of qualities drawn at random: the mean over permutations, intervals over permutations.
@@ -126,8 +129,8 @@ def quality_result(
     Args:
         similarities: Float ``(P,)``, one a pair; NaN where a side failed.
         pairs: The pairs.
-        qualities: By measure, one value a distinct picture in the order of `PairList.images`; higher is better, NaN
-            for a failed picture.
+        qualities: By measure, ``quality`` for the fused score, one value a distinct picture in the order of
+            `PairList.images`; higher is better, NaN for a failed picture.
         people: Of the pairs.
         at: The false match rate at which the threshold is fixed, on these non-mated pairs.
         images: Number of pictures that were read.
@@ -178,7 +181,13 @@ def quality_result(
         failed=int(np.isnan(scores).sum()),
         failed_images=dict(failed_images),
         limit=LIMIT,
-        measures={name: _figures(sorted_once[name], curves[name], interval, int(same.sum())) for name in qualities},
+        measures={
+            name: {
+                **_figures(sorted_once[name], curves[name], interval, int(same.sum())),
+                **_behind(sorted_once[name], sorted_once[FUSED], interval),
+            }
+            for name in qualities
+        },
         acquisition=_figures(failures, failures.curve(), interval, int(same.sum())),
         random=_random(drawn),
         ungated=not gated(wrong, int(same.sum())),
@@ -214,6 +223,13 @@ def _figures(one: Discarding, curve: DiscardCurve, interval: Any, mated: int) ->
         "ratio_at_20": _ratio(curve),
         "ratio_at_20_interval": interval(ratio),
     }
+
+
+def _behind(one: Discarding, fused: Discarding, interval: Any) -> dict[str, Any]:
+    def difference(weights: NDArray[np.float64] | None) -> float:
+        return one.curve(weights).area(LIMIT) - fused.curve(weights).area(LIMIT)
+
+    return {"behind_fused": difference(None), "behind_fused_interval": interval(difference)}
 
 
 def _ratio(curve: DiscardCurve) -> float:

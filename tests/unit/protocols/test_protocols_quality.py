@@ -76,6 +76,10 @@ def test_the_figures_are_those_of_the_curve(toy, record):
 def test_a_quality_that_knows_is_clear_of_random_and_noise_is_not(record):
     knows, noise = record["measures"]["quality"], record["measures"]["noise"]
     assert knows["difference_interval"][1] < 0 and knows["ratio_at_20"] < 0.7
+    assert (
+        noise["behind_fused"] == pytest.approx(noise["pauc"] - knows["pauc"]) and noise["behind_fused_interval"][0] > 0
+    )
+    assert knows["behind_fused"] == 0
     alone = record["acquisition"]
     assert alone["difference"] < 0, "failed faces go first, whatever the measure"
     assert abs(noise["difference"] - alone["difference"]) < abs(knows["difference"]) / 4
