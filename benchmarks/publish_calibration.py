@@ -140,7 +140,8 @@ def main() -> None:
         "## Within groups",
         "",
         f"{calibration.groups.population}; {calibration.groups.removed} duplicates by face were left out: "
-        f"{calibration.groups.rule}. *Few*: fewer than ten false matches or 1,000 pairs, no claim rests on it. The worst supported "
+        f"{calibration.groups.rule}. *Few*: fewer than ten false matches or "
+        "1,000 pairs, no claim rests on it. The worst supported "
         f"group at fmr=1e-3 is **{worst.name}**. Children are compared with children of the same sex and race. The "
         "thresholds of the worst group are fitted on `utkface_more` (role `train`) alone; the balanced sample (role "
         "`evidence`) is only shown.",
