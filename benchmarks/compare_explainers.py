@@ -1,7 +1,7 @@
 """Compare the explainers of pairs; settings are chosen on CelebA `develop` people, figures are read off LFW `test`.
 
     python benchmarks/compare_explainers.py ../shared/data --step choose    # settings, on develop pairs
-    python benchmarks/compare_explainers.py ../shared/data --step judge     # 200 LFW pairs; hours are minutes apart
+    python benchmarks/compare_explainers.py ../shared/data --step judge     # 200 LFW pairs; about two hours on a core
     python benchmarks/compare_explainers.py ../shared/data --step seconds   # default engine, idle machine
     python benchmarks/compare_explainers.py ../shared/data --step page
 
@@ -485,14 +485,16 @@ def page(record: dict[str, Any]) -> str:
         "",
         "Made by `benchmarks/compare_explainers.py`; the whole record is `explainers.json` beside this page. Settings",
         "were chosen on CelebA people of role `develop` (last table). Figures are read off pairs of LFW's list (role",
-        "`test`): a seeded choice, half mated, nobody in two pairs. Intervals are 95 % over people.",
+        "`test`): a seeded choice of 200, half mated, nobody in two pairs. A row that was run on the first of them",
+        "only says on how many. Intervals are 95 % over people.",
         "",
         "## The matrix",
         "",
         *matrix(record),
         "A pass is one crop through the network, forwards. Seconds are those of the default engine on two cores, one",
         "pair at a time, with other work on the machine. The default, `explainer/evidence`, takes its maps from",
-        "`occlusion, each`, with the same squares, and its sentence from `regions`.",
+        "`occlusion, each`, with the same squares, and its sentence from `regions`. Integrated gradients were judged",
+        "with 36 passes, half of their default, to save time: few of their sums have converged there.",
         "",
         "## Against random maps",
         "",

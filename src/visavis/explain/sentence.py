@@ -18,9 +18,9 @@ def named(effect: RegionEffect) -> int:
     on average by at least `SMALLEST` and by at least twice the spread over the ways of hiding.
 
     Hiding a part in both at once does not count: it gives both faces the same absence, which makes any two faces
-    more alike. Measured on development people: brows hidden in both raise the similarity of strangers by 0.09 and
-    lower that of one person by 0.02; hidden in one face they change that of strangers by 0.005 and lower that of one
-    person by 0.11.
+    more alike. Measured on development people (docs/results/explainers.md): a nose hidden in both raises the
+    similarity of strangers by 0.10 and leaves that of one person as it was; hidden in one face it raises that of
+    strangers by 0.02 and lowers that of one person by 0.07.
     """
     if abs(effect.alone) < max(SMALLEST, 2 * effect.spread) or effect.left * effect.right <= 0:
         return 0
