@@ -203,8 +203,7 @@ def test_a_name_that_fits_several_models_is_refused_with_the_choice(capfd):
 
 
 def test_a_model_without_a_calibration_cannot_answer(pictures, capfd):
-    pytest.importorskip("dlib")
-    ran = call(capfd, "verify", pictures / "a.png", pictures / "b.png", "--model", "dlib", "--json")
+    ran = call(capfd, "verify", pictures / "a.png", pictures / "b.png", "--flip", "--json")
     assert (ran.code, ran.json["error"]["reason"]) == (4, "calibration.missing")
 
 
