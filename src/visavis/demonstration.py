@@ -65,8 +65,7 @@ class Comparison:
     @property
     def llr(self) -> float | None:
         """log10 likelihood ratio; None where there is none, and where a face fails the limits it was fitted under."""
-        unfit = self.case is None or any(self.case.left.unfit) or any(self.case.right.unfit)
-        return None if unfit or self.decision is None else self.decision.llr
+        return None if self.case is None or self.case.unfit else self.case.decision.llr
 
     @property
     def carried(self) -> tuple[str, ...]:

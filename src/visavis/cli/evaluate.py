@@ -9,7 +9,7 @@ import typer
 
 from visavis.cli import options
 from visavis.cli.evaluate_quality import quality
-from visavis.cli.output import console, print_json, progress
+from visavis.cli.output import console, print_json, progress, rate
 from visavis.cli.tables import check_folder, check_suffix, write_table
 
 if TYPE_CHECKING:
@@ -126,19 +126,19 @@ def _print(record: dict[str, Any]) -> None:
     table = Table(box=None, pad_edge=False)
     for name in ("figure", "value", "95 % over people"):
         table.add_column(name)
-    table.add_row("accuracy over folds", _rate(record["accuracy"]), _interval(record["accuracy_interval"]))
-    table.add_row("  standard deviation", _rate(record["accuracy_std"]), "")
-    table.add_row("  without failures", _rate(record["accuracy_without_failures"]), "")
+    table.add_row("accuracy over folds", rate(record["accuracy"]), _interval(record["accuracy_interval"]))
+    table.add_row("  standard deviation", rate(record["accuracy_std"]), "")
+    table.add_row("  without failures", rate(record["accuracy_without_failures"]), "")
     for far, value in record["tar_at_far"].items():
-        table.add_row(f"TAR at FAR {far} (oracle)", _rate(value), _interval(record["tar_at_far_intervals"][far]))
-    table.add_row("equal error rate", _rate(record["eer"]), _interval(record["eer_interval"]))
+        table.add_row(f"TAR at FAR {far} (oracle)", rate(value), _interval(record["tar_at_far_intervals"][far]))
+    table.add_row("equal error rate", rate(record["eer"]), _interval(record["eer_interval"]))
     shipped = record["shipped"]
     if shipped is not None:
         for name in ("fmr", "fnmr"):
             events = f"  ({shipped[f'{name}_events']} of {shipped[f'{name}_trials']})"
             table.add_row(
                 f"{name} at the shipped {shipped['threshold']:.4f}",
-                _rate(shipped[name]) + events,
+                rate(shipped[name]) + events,
                 _interval(shipped[f"{name}_interval"]),
             )
     out.print(table)
@@ -148,10 +148,6 @@ def _print(record: dict[str, Any]) -> None:
     )
     for note in record["notes"]:
         out.print(f"note  {note}")
-
-
-def _rate(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
 
 
 def _interval(ends: list[float] | None) -> str:

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from visavis.cli import options
-from visavis.cli.output import console, print_json, progress
+from visavis.cli.output import console, print_json, progress, rate
 from visavis.cli.tables import check_folder
 
 
@@ -122,8 +122,8 @@ def _print(record: dict[str, Any]) -> None:
     for name, row in rows:
         table.add_row(
             "fused" if name == "quality" else name,
-            *(_rate(row["fnmr"][share]) for share in shares),
-            _rate(row["pauc"]),
+            *(rate(row["fnmr"][share]) for share in shares),
+            rate(row["pauc"]),
             _difference(row),
         )
     out.print(table)
@@ -132,10 +132,6 @@ def _print(record: dict[str, Any]) -> None:
     out.print(f"{record['images']} pictures; roles {record['roles']}; ledger {record['ledger'][:12]}")
     for note in record["notes"]:
         out.print(f"note  {note}")
-
-
-def _rate(value: float | None) -> str:
-    return "undefined" if value is None else f"{value:.4f}"
 
 
 def _difference(row: dict[str, Any]) -> str:

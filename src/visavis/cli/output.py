@@ -43,6 +43,11 @@ def progress(what: str) -> Iterator[Advance]:
         yield lambda done, total: bar.update(task, completed=done, total=total)
 
 
+def rate(value: float | None) -> str:
+    """A rate with four decimals; ``undefined`` for None."""
+    return "undefined" if value is None else f"{value:.4f}"
+
+
 def shown(name: object) -> str:
     """The name of a file as one line that any terminal takes: it cannot forge a line of an answer."""
     from visavis.io._unreadable import printable

@@ -109,14 +109,11 @@ def _again(left: list[str], right: list[str], given: dict[str, Any]) -> str:
 
 
 def _report(path: Path, case: Case, pipeline: Pipeline, command: str) -> None:
-    from visavis.explain.default import default_explainer
-    from visavis.report.pictures import shown_rows
+    from visavis.report.evidence import case_evidence
     from visavis.report.write import write_case
 
-    left, right = shown_rows(case)
-    explainer = default_explainer(pipeline.embedder, threshold=pipeline.calibration().threshold(case.decision.at))
-    [explanation] = explainer.explain(case.left.crops[left], case.right.crops[right])
-    write_case(path, case, explanation, explained=(left, right), command=command)
+    explanation, explained = case_evidence(case, pipeline.embedder)
+    write_case(path, case, explanation, explained=explained, command=command)
 
 
 def _second(name: str, shared: dict[str, Any]) -> Pipeline:
@@ -166,7 +163,7 @@ def _print(case: Case) -> None:
             f"({100 * rate.level:g} %)"
         )
     out.print(f"population  {decision.population if decision.fmr is None else decision.fmr.population}")
-    if any(reasons for side in (case.left, case.right) for reasons in side.unfit):
+    if case.unfit:
         out.print("llr         none: it was fitted on faces that keep the quality limits")
     elif decision.llr is not None:
         out.print(f"llr         {decision.llr:+.2f} (log10: {_odds(decision.llr)})")

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from visavis.errors import UsageError
 from visavis.explain.fills import filler
 from visavis.explain.probe import check_pairs
-from visavis.explain.tensors import path_sums, smoothed
+from visavis.explain.tensors import explained, path_sums
 from visavis.types import Crops, Explanation
 from visavis.types.protocols import DifferentiableEmbedder
 
@@ -56,13 +56,4 @@ class GradientExplainer:
         if not len(left):
             return []
         found = path_sums(self.embedder, left, right, baseline=self._filler, points=(1.0,), weights=(1.0,))
-        return [
-            Explanation(
-                self.name,
-                smoothed(maps[0], self.smooth),
-                smoothed(maps[1], self.smooth),
-                float(similarity),
-                passes=found.passes,
-            )
-            for maps, similarity in zip(found.maps, found.similarities, strict=True)
-        ]
+        return explained(self.name, found, smooth=self.smooth)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from visavis.errors import UsageError
 from visavis.explain.fills import filler
 from visavis.explain.probe import check_pairs
-from visavis.explain.tensors import path_sums, smoothed
+from visavis.explain.tensors import explained, path_sums
 from visavis.types import Crops, Explanation
 from visavis.types.protocols import DifferentiableEmbedder
 
@@ -75,17 +75,8 @@ class IntegratedGradientsExplainer:
             weights=weights.tolist(),
         )
         missing = found.maps.sum(axis=(2, 3)) - (found.similarities[:, None] - found.blank)
-        return [
-            Explanation(
-                self.name,
-                smoothed(maps[0], self.smooth),
-                smoothed(maps[1], self.smooth),
-                float(similarity),
-                complete=bool((np.abs(gap) <= TOLERANCE).all()),
-                passes=found.passes,
-            )
-            for maps, similarity, gap in zip(found.maps, found.similarities, missing, strict=True)
-        ]
+        complete = (np.abs(missing) <= TOLERANCE).all(axis=1).tolist()
+        return explained(self.name, found, smooth=self.smooth, complete=complete)
 
 
 def path_points(count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from visavis._require import require
 from visavis.errors import ModelError
 from visavis.explain.fills import Filler
-from visavis.types import Crops
+from visavis.types import Crops, Explanation
 from visavis.types.protocols import DifferentiableEmbedder
 
 if TYPE_CHECKING:
@@ -124,6 +124,31 @@ def path_sums(
         blank.reshape(number, 2).numpy(),
         2 + 2 + 2 * len(points),
     )
+
+
+def explained(
+    name: str, found: PathSums, *, smooth: float, complete: Sequence[bool] | None = None
+) -> list[Explanation]:
+    """The attributions as one smoothed explanation a pair.
+
+    Args:
+        name: Of the explainer.
+        found: What `path_sums` gave.
+        smooth: Standard deviation of the Gaussian over the maps in pixels.
+        complete: Per pair, whether its maps sum to what they must; none does when None.
+    """
+    whole = [False] * len(found.maps) if complete is None else complete
+    return [
+        Explanation(
+            name,
+            smoothed(maps[0], smooth),
+            smoothed(maps[1], smooth),
+            float(similarity),
+            complete=sums,
+            passes=found.passes,
+        )
+        for maps, similarity, sums in zip(found.maps, found.similarities, whole, strict=True)
+    ]
 
 
 def smoothed(values: NDArray[np.float64], sigma: float) -> NDArray[np.float32]:

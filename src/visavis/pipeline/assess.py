@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any
 
 from visavis.pipeline.pipeline import Pipeline
+from visavis.pipeline.portions import chunks, shifted
 from visavis.runtime.workers import ordered_map
 from visavis.selection import Select
-from visavis.types import Analysis, Assessment, FaceContext, Faces
+from visavis.types import Analysis, Assessment, FaceContext
 
 _CHUNK = 8
 """Pictures that a worker holds at a time."""
@@ -48,13 +48,7 @@ def assess_stream(pipeline: Pipeline, sources: Iterable[Any], *, which: Select =
         templates = pipeline.embedder.embed(crops)
         assessment = assessor.assess(FaceContext(pictures, faces, crops, templates))
         names = tuple(pictures.sources[int(row)] for row in faces.picture)
-        counted = Faces(faces.boxes, faces.score, faces.points, faces.picture + number * _CHUNK, faces.status)
-        return Assessed(Analysis(names, counted, templates), assessment, assessor.unfit(assessment))
+        analysis = Analysis(names, shifted(faces, number * _CHUNK), templates)
+        return Assessed(analysis, assessment, assessor.unfit(assessment))
 
-    yield from ordered_map(chunk, enumerate(_chunks(sources)), workers=pipeline.engine.workers)
-
-
-def _chunks(sources: Iterable[Any]) -> Iterator[list[Any]]:
-    iterator = iter(sources)
-    while some := list(islice(iterator, _CHUNK)):
-        yield some
+    yield from ordered_map(chunk, enumerate(chunks(sources, _CHUNK)), workers=pipeline.engine.workers)

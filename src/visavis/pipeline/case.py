@@ -24,3 +24,8 @@ class Case:
     left: Side
     right: Side
     calibration: Calibration
+
+    @property
+    def unfit(self) -> bool:
+        """Whether a face fails the quality limits: the likelihood ratio, fitted on others, does not hold then."""
+        return any(any(side.unfit) for side in (self.left, self.right))

@@ -7,7 +7,7 @@ from typing import Literal
 
 from visavis.calibration.groups import Group, GroupTable
 from visavis.calibration.table import Calibration
-from visavis.types import FMR, Assessment, Decision, Provenance, RateInterval, SecondOpinion
+from visavis.types import FMR, Answer, Assessment, Decision, Provenance, RateInterval, SecondOpinion
 
 Children = Literal["unknown", "yes", "no"]
 
@@ -55,7 +55,7 @@ def decide(
             f"the similarity {similarity:.3f} lies between {band[0]:.3f} and {band[1]:.3f}, the thresholds of the two "
             f"ends of the false match rate's interval: the calibration cannot tell on which side of {at} it is"
         )
-    clear = "same" if similarity >= threshold else "different"
+    clear: Answer = "same" if similarity >= threshold else "different"
     single = calibration.threshold(at)
     about_children = _about_children(calibration, single, children)
     if children == "yes" and clear == "same":
@@ -70,7 +70,7 @@ def decide(
     if second is not None and not second.agrees:
         notes.insert(0, f"the second opinion ({second.model}) is {second.answer}")
     return Decision(
-        answer="inconclusive" if reasons else "same" if clear == "same" else "different",
+        answer="inconclusive" if reasons else clear,
         similarity=similarity,
         threshold=threshold,
         at=at,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from itertools import islice
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -17,6 +16,7 @@ from visavis.io._unreadable import printable
 from visavis.pipeline.case import Case
 from visavis.pipeline.decide import Children, decide
 from visavis.pipeline.models import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, create_detector, create_embedder, is_pack
+from visavis.pipeline.portions import chunks, shifted
 from visavis.pipeline.side import Side
 from visavis.pipeline.side_of import side_of
 from visavis.quality.assessor import Assessor
@@ -157,7 +157,7 @@ class Pipeline:
         size = max(1, min(CHUNK, -(-known // workers)))
         yield from ordered_map(
             lambda item: self._chunk(item[1], which, offset=item[0] * size),
-            enumerate(_chunks(sources, size)),
+            enumerate(chunks(sources, size)),
             workers=workers,
         )
 
@@ -185,7 +185,7 @@ class Pipeline:
         faces = self.detector.detect(pictures, which=which)
         templates = self.embedder.embed(self.aligner.align(pictures, faces))
         names = tuple(pictures.sources[int(row)] for row in faces.picture)
-        return Analysis(names, _shifted(faces, offset), templates)
+        return Analysis(names, shifted(faces, offset), templates)
 
     def verify(
         self,
@@ -342,12 +342,6 @@ def _cosine(left: Templates, right: Templates) -> float:
     return float(left.vectors[0].astype(np.float64) @ right.vectors[0].astype(np.float64))
 
 
-def _chunks(items: Iterable[Any], size: int) -> Iterator[list[Any]]:
-    iterator = iter(items)
-    while chunk := list(islice(iterator, size)):
-        yield chunk
-
-
 def _joined(parts: list[Analysis]) -> Analysis:
     if len(parts) == 1:
         return parts[0]
@@ -356,7 +350,3 @@ def _joined(parts: list[Analysis]) -> Analysis:
         Faces.concat([part.faces for part in parts]),
         Templates.concat([part.templates for part in parts]),
     )
-
-
-def _shifted(faces: Faces, offset: int) -> Faces:
-    return Faces(faces.boxes, faces.score, faces.points, faces.picture + offset, faces.status)

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from visavis import registry
 from visavis.pipeline.case import Case
+from visavis.pipeline.pair import DEFAULT_EXPLAINER
 from visavis.report.pictures import shown_rows
 from visavis.types import Explanation
 from visavis.types.protocols import Embedder, PairExplainer
-
-EXPLAINER = "explainer/evidence"
 
 
 def case_evidence(
@@ -31,6 +30,6 @@ def case_evidence(
     left, right = shown_rows(case)
     if explainer is None:
         threshold = case.calibration.threshold(case.decision.at)
-        explainer = registry.create(EXPLAINER, embedder=embedder, threshold=threshold)
+        explainer = registry.create(DEFAULT_EXPLAINER, embedder=embedder, threshold=threshold)
     (found,) = explainer.explain(case.left.crops[[left]], case.right.crops[[right]])
     return found, (left, right)

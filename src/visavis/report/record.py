@@ -82,7 +82,7 @@ def case_record(
 def _decision(case: Case) -> dict[str, Any]:
     """The decision, its numbers in words; quality lies with the pictures."""
     decision, table = case.decision, case.calibration.groups
-    unfit = any(any(side.unfit) for side in (case.left, case.right))
+    unfit = case.unfit
     single = case.calibration.threshold(decision.at)
     measured_at = None if table is None else table.thresholds[table.nearest(single)]
     record = decision.to_dict()
