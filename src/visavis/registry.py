@@ -15,11 +15,11 @@ from functools import cache
 from importlib.metadata import entry_points
 from typing import Any
 
-from visavis.errors import ModelError, UsageError
+from visavis.errors import DependencyError, ModelError, UsageError
 
 Table = dict[str, tuple[str, str, str]]
 
-_ROOMS = ("detection", "alignment", "recognition", "quality", "explain", "pipeline")
+_ROOMS = ("nn", "losses", "detection", "alignment", "recognition", "quality", "explain", "pipeline", "systems")
 ENTRY_POINTS = "visavis.registry"
 
 
@@ -114,7 +114,15 @@ def load(name: str) -> Any:
     """
     entry = describe(name)
     module, _, attribute = entry.target.partition(":")
-    return getattr(importlib.import_module(module), attribute)
+    try:
+        return getattr(importlib.import_module(module), attribute)
+    except ModuleNotFoundError as error:
+        if not entry.extra or (error.name or "").partition(".")[0] == module.partition(".")[0]:
+            raise
+        raise DependencyError(
+            f"{entry.name} needs the package {error.name!r}, which is not installed; run: "
+            f"pip install 'visavis[{entry.extra}]'"
+        ) from error
 
 
 def create(name: str, **options: Any) -> Any:

@@ -18,17 +18,30 @@ LAYERS = (
     ("detection", "alignment", "recognition", "gallery", "quality", "liveness", "forgery", "analysis", "explain",
      "synthesis", "privacy", "language"),
     ("pipeline", "drawing"),
-    ("data", "protocols", "demonstration", "report"),
+    ("data", "protocols", "training/recipes", "demonstration", "report"),
     ("systems",),
     ("client", "serve", "cli", "bench", "api", "__init__"),
 )  # fmt: skip
 LAYER = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 CAPABILITIES = LAYERS[3]
-HEAVY = {"torch", "openvino", "matplotlib", "pyarrow", "skimage", "dlib", "huggingface_hub"}
-NEEDED = {"recognition/sface_torch.py": {"torch"}}
-"""Modules that are about a heavy package and are imported only by those who use it; peers of the bench besides."""
-
+HEAVY = {"torch", "openvino", "matplotlib", "pyarrow", "skimage", "dlib", "huggingface_hub", "datasets", "peft",
+         "tensorboard", "sqlalchemy", "yaml", "safetensors", "pandas", "transformers"}  # fmt: skip
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
+
+
+def _is_about_torch(module):
+    """Modules of the rooms in torch that import it at once; a system's own file must list its card without."""
+    room = module.parts[0] in ("nn", "losses", "training") or (
+        module.parts[0] == "systems" and module.name.startswith("_")
+    )
+    lines = (ROOT / module).read_text(encoding="utf-8").splitlines()
+    return room and any(line.startswith(("import torch", "from torch")) for line in lines)
+
+
+NEEDED = {"recognition/sface_torch.py": {"torch"}} | {
+    module.as_posix(): {"torch"} for module in MODULES if _is_about_torch(module)
+}
+"""Modules that are about a heavy package: imported by their like, else inside functions; peers of the bench besides."""
 
 
 @cache
@@ -78,6 +91,8 @@ def _targets(module, node):
 
 def _room(name):
     parts = name.split(".")
+    if parts[1:3] == ["training", "recipes"]:
+        return "training/recipes"
     return parts[1] if len(parts) > 1 else "__init__"
 
 
@@ -90,6 +105,8 @@ def _inner(module):
 
 
 def _own(module):
+    if module.parts[:2] == ("training", "recipes"):
+        return "training/recipes"
     return module.parts[0].removesuffix(".py")
 
 
@@ -140,6 +157,7 @@ def test_modules_about_a_heavy_package_are_imported_inside_functions_only(module
     at_once = [
         str(other)
         for other in MODULES
+        if other.as_posix() not in NEEDED
         for node in _imports(_tree(other), typing=False, inside=False)
         if name in _targets(other, node)
     ]

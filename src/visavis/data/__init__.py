@@ -1,0 +1,1 @@
+"""Labelled collections for training: readers, packs, loaders, samplers, splits."""

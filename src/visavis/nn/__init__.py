@@ -1,0 +1,1 @@
+"""Networks in torch: backbones, heads, layers, adapters."""

@@ -1,0 +1,3 @@
+"""Registry table of this room."""
+
+ENTRIES: dict[str, tuple[str, str, str]] = {}

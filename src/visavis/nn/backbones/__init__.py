@@ -1,0 +1,1 @@
+"""Face backbones with taps, in the key layouts of released checkpoints."""

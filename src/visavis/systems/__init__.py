@@ -1,0 +1,1 @@
+"""Published systems: one file each, its card and the experiment that shows its claim."""
