@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import platform
 import statistics
 import tempfile
 import time
@@ -25,6 +24,7 @@ from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.evaluate import score_pairs
 from visavis.protocols.folds import protocol_folds
 from visavis.protocols.pairs import PairList, read_pairs
+from visavis.runtime.machine import machine
 from visavis.runtime.session import EngineOptions, cores
 
 _log = logging.getLogger("visavis")
@@ -244,7 +244,7 @@ def _record(
         ],
         "pictures": count,
         "rounds": rounds,
-        "machine": {"processor": _processor(), "cores": cores(), "system": platform.platform()},
+        "machine": machine(),
         "notes": [
             "Medians of interleaved rounds. OpenCV gets the same weights and the same detector inputs; the faster of "
             "its two arrangements (a process a core, one process with all threads) counts.",
@@ -260,11 +260,3 @@ def _fastest(peers: dict[str, _Row], kind: str) -> float | None:
 
 def _ratio(ours: float, theirs: float | None) -> float | None:
     return None if theirs is None else ours / theirs
-
-
-def _processor() -> str:
-    try:
-        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
-    except OSError:
-        return platform.processor() or platform.machine()
-    return next((line.partition(":")[2].strip() for line in lines if line.startswith("model name")), platform.machine())

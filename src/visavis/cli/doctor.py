@@ -36,10 +36,12 @@ def doctor(as_json: options.Json = False) -> None:
 
     The exit code is 0 when the default pipeline works, 4 when it does not.
     """
+    from visavis.runtime.machine import machine
+
     record: dict[str, Any] = {
         "visavis": __version__,
         "python": platform.python_version(),
-        "machine": _machine(),
+        "machine": machine(),
         "packages": {name: {"version": _version(name), "extra": extra} for name, extra in _PACKAGES},
         "cache": _cache(),
         "engines": [_engine(engine, precision) for engine, precision in _engines()],
@@ -58,12 +60,6 @@ def _version(package: str) -> str | None:
         return version(package)
     except PackageNotFoundError:
         return None
-
-
-def _machine() -> dict[str, Any]:
-    from visavis.runtime.session import cores
-
-    return {"system": platform.platform(), "processor": platform.processor() or platform.machine(), "cores": cores()}
 
 
 def _cache() -> dict[str, Any]:
