@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import importlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
-from visavis.errors import ModelError, UsageError
+from visavis.errors import ModelError, UnreadableError, UsageError
 
 Use = Literal["any", "research"]
 Values = float | tuple[float, float, float]
@@ -242,10 +243,16 @@ class SystemCard:
         name: Registry name, ``system/NAME``.
         title: Title of the paper.
         paper: Citation with address.
-        implemented: What is implemented, by registry name or module.
+        implemented: What is implemented, by registry name or ``module:attribute``.
         paper_numbers: Headline numbers of the paper: name -> value.
         licence: Licence of the released weights.
         deviations: Where we differ from the paper, and why.
+        code: The public code, and its licence.
+        loaders: What reads released checkpoints, by registry name or ``module:attribute``.
+        corrections: Where the published code, or what is written about the paper, is wrong.
+        expects: What the experiment shows at our size, and what it cannot show.
+        experiment: ``module:attribute`` of ``reproduce(data, *, seed, budget, progress)``.
+        files: By budget, the files below the data folder that the experiment reads.
     """
 
     name: str
@@ -255,7 +262,61 @@ class SystemCard:
     paper_numbers: dict[str, float]
     licence: str
     deviations: tuple[str, ...] = ()
+    code: str = ""
+    loaders: tuple[str, ...] = ()
+    corrections: tuple[str, ...] = ()
+    expects: str = ""
+    experiment: str = ""
+    files: tuple[tuple[str, tuple[str, ...]], ...] = ()
 
     def __post_init__(self) -> None:
         if not self.name.startswith("system/"):
             raise UsageError(f"a system's registry name begins with system/; got {self.name!r}")
+
+    @property
+    def short(self) -> str:
+        """The name without its kind: ``elasticface``."""
+        return self.name.partition("/")[2]
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return {**asdict(self), "files": {budget: list(names) for budget, names in self.files}}
+
+    def reproduce(
+        self,
+        data: str | Path,
+        *,
+        seed: int = 0,
+        budget: str = "quick",
+        progress: Callable[[int, int], None] | None = None,
+    ) -> Any:
+        """Run the experiment of the card.
+
+        Args:
+            data: The data folder.
+            seed: First seed.
+            budget: One of the budgets of `files`.
+            progress: Called with the number of steps done and of all.
+
+        Returns:
+            A `visavis.systems.result.Result`.
+
+        Raises:
+            UsageError: An unknown budget, or a negative seed.
+            UnreadableError: A file of the budget is not in the data folder.
+        """
+        budgets = dict(self.files)
+        if budget not in budgets:
+            raise UsageError(f"{self.name} has the budgets {' and '.join(budgets)}; got {budget!r}")
+        if seed < 0:
+            raise UsageError(f"a seed is a whole number from 0; got {seed}")
+        missing = [name for name in budgets[budget] if not Path(data, name).exists()]
+        if missing:
+            raise UnreadableError(
+                f"{self.name} needs {' and '.join(missing)} in the data folder {data}, which is not there; give the "
+                "folder that holds it with --data",
+                reason="unreadable.missing",
+            )
+        module, _, attribute = self.experiment.partition(":")
+        run = getattr(importlib.import_module(module), attribute)
+        return run(Path(data), seed=seed, budget=budget, progress=progress)

@@ -11,7 +11,22 @@ from contextlib import contextmanager
 import typer
 
 from visavis._version import __version__
-from visavis.cli import align, assess, bench, calibrate, demo, detect, doctor, embed, evaluate, explain, models, verify
+from visavis.cli import (
+    align,
+    assess,
+    bench,
+    calibrate,
+    demo,
+    detect,
+    doctor,
+    embed,
+    evaluate,
+    explain,
+    models,
+    reproduce,
+    systems,
+    verify,
+)
 from visavis.cli.output import print_json
 from visavis.cli.verify import SEPARATOR
 from visavis.errors import InternalError, UsageError, VisavisError
@@ -38,6 +53,8 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
 app.command("explain")(explain.explain)
 app.command("models")(models.models)
+app.command("systems")(systems.systems)
+app.command("reproduce")(reproduce.reproduce)
 app.command("doctor")(doctor.doctor)
 app.command("demo")(demo.demo)
 app.add_typer(bench.app, name="bench")
