@@ -8,7 +8,8 @@ carries (``unreadable.truncated``, ``no-face``, ...).
     |- UsageError           2   the call itself is wrong
     |- InputError           3   this input cannot be used
     |  |- UnreadableError       not a regular file, truncated, not an image, too large ...
-    |  `- NoFaceError           a picture without a usable face
+    |  |- NoFaceError           a picture without a usable face
+    |  `- NonFiniteError        a batch whose loss or gradient is not a number
     |- ModelError           4   a model, an engine or a calibration is missing or refused
     |  |- SpaceError            templates of two spaces were compared
     |  `- DependencyError       an optional package is not installed
@@ -61,6 +62,12 @@ class NoFaceError(InputError):
     """A picture in which no usable face was found."""
 
     default_reason = "no-face"
+
+
+class NonFiniteError(InputError):
+    """A training batch whose loss or gradient is NaN or infinite."""
+
+    default_reason = "training.non-finite"
 
 
 class ModelError(VisavisError):

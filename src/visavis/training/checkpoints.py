@@ -1,0 +1,108 @@
+"""The checkpoints of a run: each is whole or absent, the newest that can be read counts."""
+
+from __future__ import annotations
+
+import io
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from visavis.errors import ModelError, UsageError
+from visavis.io.atomic import write_output
+
+SCHEMA = 1
+BEST = "best.pt"
+_NAME = re.compile(r"step-(\d{9})\.pt")
+
+
+def checkpoint_name(step: int) -> str:
+    """File name of the checkpoint after so many optimiser steps."""
+    return f"step-{step:09d}.pt"
+
+
+def saved_steps(folder: Path) -> dict[int, Path]:
+    """The checkpoints of a folder by step, oldest first."""
+    found = {int(match[1]): path for path in folder.glob("step-*.pt") if (match := _NAME.fullmatch(path.name))}
+    return dict(sorted(found.items()))
+
+
+def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any], *, keep: int, best: bool = False) -> Path:
+    """Write one checkpoint, the best beside it when it is that, and remove the oldest above ``keep``.
+
+    Args:
+        folder: Of the run; made when missing.
+        step: Optimiser steps done.
+        state: Tensors, numbers, strings, and lists, tuples and dictionaries of them.
+        keep: How many stay.
+        best: Whether to keep it as ``best.pt`` too.
+
+    Raises:
+        UsageError: It cannot be written (no room, no permission); the older ones are untouched.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    stream = io.BytesIO()
+    torch.save({"schema": SCHEMA, "step": step, **state}, stream)
+    data = stream.getvalue()
+    path = write_output(folder / checkpoint_name(step), data)
+    if best:
+        write_output(folder / BEST, data)
+    for old in list(saved_steps(folder).values())[:-keep]:
+        old.unlink(missing_ok=True)
+    return path
+
+
+def load_checkpoint(path: Path, *, device: str = "cpu") -> dict[str, Any]:
+    """Read one checkpoint; nothing in it can run code.
+
+    Raises:
+        ModelError: Missing, damaged, or not a checkpoint of this schema.
+    """
+    try:
+        state = torch.load(path, map_location=device, weights_only=True)
+    except FileNotFoundError as error:
+        raise ModelError(f"there is no checkpoint {path}", reason="model.missing") from error
+    except Exception as error:  # torch raises whatever the damaged bytes lead to
+        raise ModelError(
+            f"{path} cannot be read as a checkpoint: {str(error).splitlines()[0][:200]}", reason="model.damaged"
+        ) from error
+    if not isinstance(state, dict) or state.get("schema") != SCHEMA:
+        raise ModelError(f"{path} is not a checkpoint of a visavis run (schema {SCHEMA})", reason="model.refused")
+    return state
+
+
+def newest_checkpoint(folder: Path, *, device: str = "cpu") -> tuple[dict[str, Any] | None, list[str]]:
+    """The newest checkpoint of a folder that can be read, and what is to be said of newer ones that cannot.
+
+    Raises:
+        ModelError: There are checkpoints, and none can be read.
+    """
+    warnings: list[str] = []
+    steps = saved_steps(folder)
+    for path in reversed(steps.values()):
+        try:
+            return load_checkpoint(path, device=device), warnings
+        except ModelError as error:
+            warnings.append(error.message)
+    if steps:
+        raise ModelError(f"no checkpoint in {folder} can be read: {warnings[0]}", reason="model.damaged")
+    return None, warnings
+
+
+def check_same(kept: Mapping[str, Any], given: Mapping[str, Any], *, what: str, harmless: frozenset[str]) -> None:
+    """Refuse to go on under other settings.
+
+    Raises:
+        UsageError: The message names what differs.
+    """
+    names = sorted((set(kept) | set(given)) - harmless)
+    missing = object()
+    other = [name for name in names if kept.get(name, missing) != given.get(name, missing)]
+    if other:
+        told = "; ".join(f"{name} was {kept.get(name, 'absent')}, is {given.get(name, 'absent')}" for name in other[:3])
+        raise UsageError(
+            f"the run was begun with other {what} ({told}): it can go on with the same only. Give them back, or begin "
+            "a run in another folder"
+        )

@@ -1,0 +1,295 @@
+"""The engine: runs a Task on batches, and goes on bit for bit after it was killed."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import ExitStack, contextmanager, nullcontext
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+
+from visavis.errors import UsageError
+from visavis.io.atomic import write_output
+from visavis.training.average import AveragedWeights
+from visavis.training.batches import Batches
+from visavis.training.checkpoints import BEST, check_same, newest_checkpoint, save_checkpoint, saved_steps
+from visavis.training.interruption import Interruption
+from visavis.training.logs import Logs
+from visavis.training.records import to_record
+from visavis.training.seeds import own_randomness
+from visavis.training.settings import HARMLESS, Settings
+from visavis.training.task import Task
+from visavis.training.updates import Updates
+
+CHECKPOINTS = "checkpoints"
+RECORD = "run.json"
+
+
+@dataclass(frozen=True, slots=True)
+class StepReport:
+    """What an observer is told after each optimiser step.
+
+    Attributes:
+        step: Optimiser steps done.
+        steps: Of the run.
+        losses: Losses and gradient norms by name.
+        measures: The task's own measures.
+        evaluation: Measures of the validation that followed the step, or None.
+    """
+
+    step: int
+    steps: int
+    losses: Mapping[str, float]
+    measures: Mapping[str, float]
+    evaluation: Mapping[str, float] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a run ended.
+
+    Attributes:
+        step: Optimiser steps done.
+        checkpoint: The last one.
+        best: The best one by what is watched, or None.
+        evaluation: Measures of the last validation; empty without one.
+        ended: ``finished``, or ``early`` when nothing got better any more.
+    """
+
+    step: int
+    checkpoint: Path
+    best: Path | None
+    evaluation: Mapping[str, float]
+    ended: Literal["finished", "early"]
+
+
+Observer = Callable[[StepReport], None]
+
+
+def train(
+    task: Task,
+    batches: Batches,
+    settings: Settings,
+    *,
+    out: str | Path,
+    validation: Iterable[Any] | None = None,
+    resume: bool = False,
+    record: Mapping[str, Any] | None = None,
+    observe: Observer | None = None,
+) -> Outcome:
+    """Run a task to its end.
+
+    The folder holds ``run.json``, ``checkpoints/``, ``log.csv``, ``evaluations.csv`` and events for TensorBoard. A run
+    that was killed at any point and is called again with ``resume`` ends with the same weights, bit for bit, on the
+    same machine. Ctrl-C and SIGTERM end the step, write a checkpoint and raise KeyboardInterrupt. The global random
+    generators and the number of threads are given back as they were.
+
+    Args:
+        task: Networks and losses; it is moved to the device and changed in place.
+        batches: Where batches come from.
+        settings: Length, optimisers and everything else.
+        out: Folder of the run.
+        validation: Batches for `Task.validate`, the same ones each time; none when None.
+        resume: Go on with the run in the folder; without it, a folder that holds a run is refused.
+        record: What else identifies the run, JSON-ready: recipe, data. A run goes on only under the same record.
+        observe: Called after each step.
+
+    Returns:
+        Where the checkpoints are, and the last measures.
+
+    Raises:
+        UsageError: Settings that do not fit the task, another run in the folder, or another process at work on it.
+        NonFiniteError: A loss or gradient is NaN or infinite; its batch lies in the folder.
+        ModelError: No checkpoint of the folder can be read.
+    """
+    folder = Path(out)
+    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    from filelock import FileLock, Timeout
+
+    with ExitStack() as stack:
+        try:
+            stack.enter_context(FileLock(folder / ".lock", blocking=False))
+        except Timeout as error:
+            raise UsageError(f"another process trains in {folder}; give another folder") from error
+        run = _Run(task, batches, settings, folder=folder, validation=validation, record=record or {})
+        run.begin(resume=resume)
+        stack.callback(torch.set_num_threads, torch.get_num_threads())
+        torch.set_num_threads(run.threads)
+        stack.enter_context(own_randomness([run.updates.device]))
+        stack.enter_context(_repeatable())
+        return run.loop(observe)
+
+
+class _Run:
+    """A run in its folder."""
+
+    def __init__(
+        self,
+        task: Task,
+        batches: Batches,
+        settings: Settings,
+        *,
+        folder: Path,
+        validation: Iterable[Any] | None,
+        record: Mapping[str, Any],
+    ) -> None:
+        self._task, self._batches, self._settings = task, batches, settings
+        self._folder, self._validation = folder, validation
+        if settings.watch is not None and validation is None:
+            raise UsageError(f"{settings.watch.measure} is to be watched, and there is nothing to validate on")
+        self.steps, self._per_epoch = settings.length(batches.steps_per_epoch)
+        self._record = {"settings": to_record(settings), **json.loads(json.dumps(record))}
+        task.to(settings.device)
+        self.updates = Updates(task, settings, steps=self.steps, steps_per_epoch=self._per_epoch, folder=folder)
+        self._average = None if settings.average is None else AveragedWeights(task, settings.average)
+        self.threads = settings.threads or torch.get_num_threads()
+        self._done = 0
+        self._best: float | None = None
+        self._worse = 0
+        self._evaluation: dict[str, float] = {}
+        self._ended = ""
+
+    def begin(self, *, resume: bool) -> None:
+        """Take the newest checkpoint, or refuse a folder that holds one."""
+        if not resume:
+            if saved_steps(self._folder / CHECKPOINTS) or (self._folder / RECORD).exists():
+                raise UsageError(f"{self._folder} holds a run; resume it, or give another folder")
+        else:
+            state, warnings = newest_checkpoint(self._folder / CHECKPOINTS, device=self._settings.device)
+            if state is not None:
+                self._restore(state)
+            for number, warning in enumerate(warnings):
+                write_output(self._folder / f"damaged-checkpoint-{number}.txt", warning.encode())
+        about = {**self._record, "threads": self.threads, "torch": str(torch.__version__)}
+        write_output(self._folder / RECORD, json.dumps(about, indent=2).encode())
+
+    def loop(self, observe: Observer | None) -> Outcome:
+        """Steps until the end, an early stop or an interruption."""
+        logs = Logs(self._folder, step=self._done, tensorboard=self._settings.tensorboard)
+        stream = self._batches.stream(self._done * self._settings.accumulate)
+        began = time.perf_counter()
+        try:
+            with Interruption() as interruption:
+                while not self._ended:
+                    losses = self.updates.run(self._done, [next(stream) for _ in range(self._settings.accumulate)])
+                    if self._average is not None:
+                        self._average.update()
+                    self._done += 1
+                    report = self._after(losses, logs, time.perf_counter() - began)
+                    if observe is not None:
+                        observe(report)
+                    if interruption.asked and not self._ended:
+                        self._save(best=False)
+                        raise KeyboardInterrupt
+        finally:
+            logs.close()
+            _close(stream)
+        return self._outcome()
+
+    def _after(self, losses: dict[str, float], logs: Logs, seconds: float) -> StepReport:
+        """Log, validate and save, each where it is due."""
+        last = self._done >= self.steps
+        measures = self._task.measures()
+        if last or self._is_due(self._settings.log_every):
+            rates = {f"rate/{name}": rate for name, rate in self.updates.rates(self._done - 1).items()}
+            row = {"step": self._done, "epoch": self._done / self._per_epoch, "seconds": round(seconds, 3)}
+            logs.training({**row, **losses, **measures, **rates})
+        every = self._settings.evaluate_every
+        evaluation = None
+        better = False
+        if self._validation is not None and (last or (every and self._is_due(round(every * self._per_epoch)))):
+            evaluation = self._evaluate()
+            logs.evaluation({"step": self._done, "epoch": self._done / self._per_epoch, **evaluation})
+            better = self._judge(evaluation)
+        if last and not self._ended:
+            self._ended = "finished"
+        every_save = self._settings.checkpoint_every or max(1, round(self._per_epoch))
+        if self._ended or better or self._is_due(every_save):
+            self._save(best=better)
+        return StepReport(self._done, self.steps, losses, measures, evaluation)
+
+    def _is_due(self, every: int) -> bool:
+        return self._done % max(1, every) == 0
+
+    def _evaluate(self) -> dict[str, float]:
+        self._task.eval()
+        with torch.no_grad(), self._average.applied() if self._average else nullcontext():
+            with self.updates.autocast():
+                outputs = [self._task.validate(batch) for batch in self._validation or ()]
+            self._evaluation = self._task.summarise(outputs)
+        self._task.train()
+        return self._evaluation
+
+    def _judge(self, evaluation: Mapping[str, float]) -> bool:
+        """Whether the weights are the best so far; notes when they have not been for too long."""
+        watch = self._settings.watch
+        if watch is None:
+            return False
+        if watch.measure not in evaluation:
+            raise UsageError(f"the task does not measure {watch.measure!r}; it measures {', '.join(evaluation)}")
+        if watch.is_better(evaluation[watch.measure], self._best):
+            self._best, self._worse = evaluation[watch.measure], 0
+            return True
+        self._worse += 1
+        if watch.patience is not None and self._worse >= watch.patience:
+            self._ended = "early"
+        return False
+
+    def _save(self, *, best: bool) -> None:
+        state = {
+            "task": self._task.state_dict(),
+            "updates": self.updates.state_dict(),
+            "average": None if self._average is None else self._average.state_dict(),
+            "best": self._best,
+            "worse": self._worse,
+            "evaluation": dict(self._evaluation),
+            "ended": self._ended,
+            "threads": self.threads,
+            "record": json.dumps(self._record),
+        }
+        save_checkpoint(self._folder / CHECKPOINTS, self._done, state, keep=self._settings.keep, best=best)
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        kept = json.loads(state["record"])
+        check_same(kept.pop("settings"), self._record["settings"], what="settings", harmless=HARMLESS)
+        given = {name: value for name, value in self._record.items() if name != "settings"}
+        check_same(kept, given, what="data or recipe", harmless=frozenset())
+        self._task.load_state_dict(state["task"])
+        self.updates.load_state_dict(state["updates"])
+        if self._average is not None:
+            self._average.load_state_dict(state["average"])
+        self._done, self._best, self._worse = state["step"], state["best"], state["worse"]
+        self._evaluation, self._ended = dict(state["evaluation"]), state["ended"]
+        self.threads = self._settings.threads or state["threads"]
+
+    def _outcome(self) -> Outcome:
+        folder = self._folder / CHECKPOINTS
+        best = folder / BEST
+        checkpoint = list(saved_steps(folder).values())[-1]
+        ended: Literal["finished", "early"] = "early" if self._ended == "early" else "finished"
+        return Outcome(self._done, checkpoint, best if best.exists() else None, self._evaluation, ended)
+
+
+@contextmanager
+def _repeatable() -> Iterator[None]:
+    """Operators that sum in a fixed order, where torch has them."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    memory.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        memory.fill_uninitialized_memory = fill
+
+
+def _close(stream: Any) -> None:
+    """End the prefetching of a generator."""
+    if hasattr(stream, "close"):
+        stream.close()

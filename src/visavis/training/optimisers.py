@@ -1,0 +1,133 @@
+"""Optimisers as frozen settings, one for each parameter group of a Task."""
+
+from __future__ import annotations
+
+import fnmatch
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from torch import nn
+
+from visavis.errors import UsageError
+from visavis.training.schedules import Cosine, Polynomial, Schedule
+
+
+@dataclass(frozen=True, slots=True)
+class Sgd:
+    """Stochastic gradient descent with momentum.
+
+    Attributes:
+        rate: Base learning rate; ArcFace: 0.1 for a batch of 512.
+        momentum: ArcFace: 0.9.
+        weight_decay: ArcFace: 5e-4.
+        nesterov: Nesterov's momentum.
+        decay_vectors: Whether parameters of fewer than two axes (biases, norms, PReLU) decay too, as in ArcFace.
+        clip: Largest gradient norm of the group; None for no limit. ElasticFace: 5 on the backbone.
+        schedule: Of the rate.
+    """
+
+    rate: float = 0.1
+    momentum: float = 0.9
+    weight_decay: float = 5e-4
+    nesterov: bool = False
+    decay_vectors: bool = True
+    clip: float | None = None
+    schedule: Schedule = field(default_factory=Polynomial)
+
+    def __post_init__(self) -> None:
+        _check(self.rate, self.weight_decay, self.clip)
+
+    def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser of torch."""
+        return torch.optim.SGD(
+            _decayed(parameters, self.weight_decay, self.decay_vectors),
+            lr=self.rate,
+            momentum=self.momentum,
+            nesterov=self.nesterov,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class AdamW:
+    """Adam with decoupled weight decay (Loshchilov and Hutter 2019).
+
+    Attributes:
+        rate: Base learning rate.
+        betas: Of the two moments.
+        epsilon: Added to the root of the second moment.
+        weight_decay: Decoupled decay; 0 makes it plain Adam.
+        decay_vectors: Whether parameters of fewer than two axes decay too.
+        clip: Largest gradient norm of the group; None for no limit.
+        schedule: Of the rate.
+    """
+
+    rate: float = 1e-3
+    betas: tuple[float, float] = (0.9, 0.999)
+    epsilon: float = 1e-8
+    weight_decay: float = 0.05
+    decay_vectors: bool = False
+    clip: float | None = None
+    schedule: Schedule = field(default_factory=Cosine)
+
+    def __post_init__(self) -> None:
+        _check(self.rate, self.weight_decay, self.clip)
+
+    def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
+        """The optimiser of torch."""
+        groups = _decayed(parameters, self.weight_decay, self.decay_vectors)
+        return torch.optim.AdamW(groups, lr=self.rate, betas=self.betas, eps=self.epsilon)
+
+
+Optimiser = Sgd | AdamW
+
+
+def optimiser_of(group: str, optimisers: Mapping[str, Optimiser]) -> Optimiser:
+    """The settings of a parameter group: by its name, else by the first pattern that fits (``*`` fits all).
+
+    Raises:
+        UsageError: Nothing fits.
+    """
+    if group in optimisers:
+        return optimisers[group]
+    for pattern, settings in optimisers.items():
+        if fnmatch.fnmatchcase(group, pattern):
+            return settings
+    raise UsageError(f"no optimiser for the parameter group {group!r}; there are some for {', '.join(optimisers)}")
+
+
+def check_groups(groups: Mapping[str, Iterable[nn.Parameter]]) -> None:
+    """Refuse groups that are empty or share a parameter.
+
+    Raises:
+        UsageError: The message names them.
+    """
+    owner: dict[int, str] = {}
+    for name, parameters in groups.items():
+        several = list(parameters)
+        if not several:
+            raise UsageError(f"the parameter group {name!r} is empty; is everything frozen?")
+        for parameter in several:
+            other = owner.setdefault(id(parameter), name)
+            if other != name:
+                raise UsageError(
+                    f"the parameter groups {other!r} and {name!r} share a parameter; give it one optimiser"
+                )
+
+
+def _decayed(parameters: Sequence[nn.Parameter], decay: float, vectors: bool) -> list[dict[str, Any]]:
+    if vectors or not decay:
+        return [{"params": list(parameters), "weight_decay": decay}]
+    matrices = [parameter for parameter in parameters if parameter.ndim > 1]
+    rest = [parameter for parameter in parameters if parameter.ndim <= 1]
+    parts = [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+    return [part for part in parts if part["params"]]
+
+
+def _check(rate: float, decay: float, clip: float | None) -> None:
+    if not rate > 0 or decay < 0 or (clip is not None and not clip > 0):
+        raise UsageError(
+            f"an optimiser needs a rate above 0, a weight decay of at least 0 and a clip above 0 or none; got "
+            f"rate {rate}, weight decay {decay}, clip {clip}"
+        )

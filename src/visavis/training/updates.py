@@ -1,0 +1,189 @@
+"""One update of some parameter groups: forward, backward, clip, step."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from visavis.errors import UsageError
+from visavis.training.non_finite import require_finite_gradient, require_finite_losses
+from visavis.training.optimisers import check_groups, optimiser_of
+from visavis.training.schedules import rate_factor
+from visavis.training.seeds import mixed_seed, seed_everything
+from visavis.training.settings import Settings
+from visavis.training.task import Phase, StepState, Task
+
+_HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
+
+
+def check_device(settings: Settings) -> torch.device:
+    """The device of a run.
+
+    Raises:
+        UsageError: It is not there, or does not have the precision.
+    """
+    try:
+        device = torch.device(settings.device)
+    except RuntimeError as error:
+        raise UsageError(f"no device {settings.device!r}: {str(error).splitlines()[0]}") from error
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise UsageError(
+            "the device cuda was asked for and torch finds none here; use cpu or install a build with CUDA"
+        )
+    if device.type == "cuda" and settings.precision == "bf16" and not torch.cuda.is_bf16_supported():
+        raise UsageError("this GPU has no bf16; use fp16 or fp32")
+    return device
+
+
+class Updates:
+    """The optimisers of a task, and how a phase uses them.
+
+    Args:
+        task: On its device.
+        settings: Of the run.
+        steps: Optimiser steps of the run.
+        steps_per_epoch: Optimiser steps of an epoch.
+        folder: Where a broken batch is reported.
+
+    Raises:
+        UsageError: Groups that are empty, shared, without an optimiser, or a phase that names an unknown one.
+    """
+
+    def __init__(self, task: Task, settings: Settings, *, steps: int, steps_per_epoch: float, folder: Path) -> None:
+        self._task, self._settings, self._folder = task, settings, folder
+        self._steps, self._steps_per_epoch = steps, steps_per_epoch
+        self.device = check_device(settings)
+        self.order = task.order()
+        self._groups = {name: list(parameters) for name, parameters in task.parameter_groups().items()}
+        check_groups(self._groups)
+        unknown = {group for phase in self.order for group in phase.groups} - set(self._groups)
+        if unknown:
+            raise UsageError(f"a phase updates {', '.join(sorted(unknown))}; the groups are {', '.join(self._groups)}")
+        self._chosen = {name: optimiser_of(name, settings.optimisers) for name in self._groups}
+        self._optimisers = {name: self._chosen[name].build(group) for name, group in self._groups.items()}
+        self._scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
+
+    def rates(self, step: int) -> dict[str, float]:
+        """The learning rate of each group in a step."""
+        return {
+            name: chosen.rate
+            * rate_factor(chosen.schedule, step=step, steps=self._steps, steps_per_epoch=self._steps_per_epoch)
+            for name, chosen in self._chosen.items()
+        }
+
+    def run(self, step: int, batches: Sequence[Any]) -> dict[str, float]:
+        """All updates of a step.
+
+        Args:
+            step: Optimiser steps done.
+            batches: As many as are accumulated.
+
+        Returns:
+            Losses, and ``gradient/GROUP``, the norm before clipping, by name.
+
+        Raises:
+            NonFiniteError: A loss or a gradient is not finite.
+        """
+        for name, rate in self.rates(step).items():
+            for part in self._optimisers[name].param_groups:
+                part["lr"] = rate
+        seen: dict[str, float] = {}
+        for number, phase in enumerate(self.order):
+            if phase.runs_at(step):
+                seen |= self._update(step, number, phase, batches)
+        return seen
+
+    def state_dict(self) -> dict[str, Any]:
+        """Moments of the optimisers and the loss scale."""
+        optimisers = {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()}
+        return {"optimisers": optimisers, "scaler": self._scaler.state_dict()}
+
+    def load_state_dict(self, state: Mapping[str, Any]) -> None:
+        """Go on from what `state_dict` gave."""
+        for name, optimiser in self._optimisers.items():
+            optimiser.load_state_dict(state["optimisers"][name])
+        self._scaler.load_state_dict(state["scaler"])
+
+    @contextmanager
+    def autocast(self) -> Iterator[None]:
+        """The precision of the networks."""
+        half = _HALF.get(self._settings.precision)
+        with torch.autocast(self.device.type, dtype=half, enabled=half is not None):
+            yield
+
+    def _update(self, step: int, number: int, phase: Phase, batches: Sequence[Any]) -> dict[str, float]:
+        optimisers = [self._optimisers[name] for name in phase.groups]
+        for optimiser in optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        sums: dict[str, float] = {}
+        with self._only(phase):
+            for micro, batch in enumerate(batches):
+                losses = self._losses(step, number, phase, micro, batch)
+                values = {name: float(loss.detach()) for name, loss in losses.items()}
+                require_finite_losses(values, task=self._task, batches=[batch], folder=self._folder, step=step)
+                for name, value in values.items():
+                    sums[name] = sums.get(name, 0.0) + value / len(batches)
+                self._scaler.scale(_total(losses) / len(batches)).backward()
+        norms = self._clip(phase, sums, batches, step)
+        for optimiser in optimisers:
+            self._scaler.step(optimiser)
+        self._scaler.update()
+        for optimiser in optimisers:
+            optimiser.zero_grad(set_to_none=True)
+        return sums | norms
+
+    def _losses(self, step: int, number: int, phase: Phase, micro: int, batch: Any) -> Mapping[str, Tensor]:
+        seed = mixed_seed(self._settings.seed, step, number, micro)
+        seed_everything(seed)
+        state = StepState(
+            step=step,
+            steps=self._steps,
+            epoch=step / self._steps_per_epoch,
+            micro=micro,
+            phase=phase.name,
+            device=self.device,
+            generator=torch.Generator(self.device).manual_seed(seed),
+        )
+        with self.autocast():
+            losses = self._task.step(batch, state)
+        if not losses:
+            raise UsageError(f"the task gave no loss in the phase {phase.name!r} of step {step}; it needs one at least")
+        return losses
+
+    def _clip(self, phase: Phase, losses: Mapping[str, float], batches: Sequence[Any], step: int) -> dict[str, float]:
+        """Gradient norms before clipping; gradients are unscaled and clipped on the way."""
+        norms: dict[str, float] = {}
+        for name in phase.groups:
+            self._scaler.unscale_(self._optimisers[name])
+            gradients = [parameter.grad for parameter in self._groups[name] if parameter.grad is not None]
+            norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+            norms[f"gradient/{name}"] = float(norm)
+            if not self._scaler.is_enabled():  # a loss scale that overflows is lowered, and its step left out
+                require_finite_gradient(
+                    float(norm), losses=losses, task=self._task, batches=batches, folder=self._folder, step=step
+                )
+            limit = self._chosen[name].clip
+            if limit is not None and gradients:
+                torch.nn.utils.clip_grads_with_norm_(self._groups[name], limit, norm)
+        return norms
+
+    @contextmanager
+    def _only(self, phase: Phase) -> Iterator[None]:
+        """No gradient reaches the parameters of other groups."""
+        others = [p for name, group in self._groups.items() if name not in phase.groups for p in group]
+        for parameter in others:
+            parameter.requires_grad_(False)
+        try:
+            yield
+        finally:
+            for parameter in others:
+                parameter.requires_grad_(True)
+
+
+def _total(losses: Mapping[str, Tensor]) -> Tensor:
+    return torch.stack([loss.float() for loss in losses.values()]).sum()
