@@ -14,6 +14,9 @@ Use = Literal["any", "research"]
 Values = float | tuple[float, float, float]
 """One number for all channels, or one a channel."""
 
+LUMA = (0.299, 0.587, 0.114)
+"""What red, green and blue add to grey (ITU-R BT.601), as in OpenCV and Pillow."""
+
 
 @dataclass(frozen=True, slots=True)
 class PackageFile:
@@ -69,16 +72,16 @@ class InputContract:
     The network receives ``(value - mean) * scale`` of 0..255 values, NCHW float32.
 
     Attributes:
-        colour: Channel order the network was trained on.
-        mean: Subtracted; one number, or one a channel in the order of ``colour``.
-        scale: Multiplied after that; one number, or one a channel in the order of ``colour``.
+        colour: Channel order the network was trained on; ``grey`` is one channel, `LUMA` of the colours, not rounded.
+        mean: Subtracted; one number, or one a channel in the order of ``colour``. Of grey one number.
+        scale: Multiplied after that; one number, or one a channel in the order of ``colour``. Of grey one number.
         size: Height and width, or None when any size that is a multiple of ``multiple`` will do.
         multiple: Sides must be multiples of this.
         template: Landmark template of the crops; empty for detectors.
         batch: Whether the network takes several pictures at once; otherwise it is run on one after the other.
     """
 
-    colour: Literal["rgb", "bgr"]
+    colour: Literal["rgb", "bgr", "grey"]
     mean: Values = 0.0
     scale: Values = 1.0
     size: tuple[int, int] | None = (112, 112)
@@ -87,12 +90,19 @@ class InputContract:
     batch: bool = True
 
     def __post_init__(self) -> None:
-        if self.colour not in ("rgb", "bgr"):
-            raise UsageError(f"the channel order of a network is rgb or bgr; got {self.colour!r}")
+        if self.colour not in ("rgb", "bgr", "grey"):
+            raise UsageError(f"the channel order of a network is rgb, bgr or grey; got {self.colour!r}")
         for name, value in (("mean", self.mean), ("scale", self.scale)):
             numbers = value if isinstance(value, tuple) else (value,) * 3
             if len(numbers) != 3 or not all(isinstance(number, int | float) for number in numbers):
                 raise UsageError(f"the {name} of a network is one number or one for each of 3 channels; got {value!r}")
+            if self.colour == "grey" and isinstance(value, tuple):
+                raise UsageError(f"the {name} of a grey network is one number; got {value!r}")
+
+    @property
+    def channels(self) -> int:
+        """Channels of the network's input: 1 for grey, else 3."""
+        return 1 if self.colour == "grey" else 3
 
 
 @dataclass(frozen=True, slots=True)

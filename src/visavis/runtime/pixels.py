@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.cards import InputContract, Values
+from visavis.cards import LUMA, InputContract, Values
 from visavis.errors import ModelError
 from visavis.runtime import graphs
 
@@ -22,10 +22,10 @@ def take_pixels(model: onnx.ModelProto, contract: InputContract, *, name: str) -
 
     The new input is ``pixels``, uint8 RGB ``(batch, height, width, 3)``. Cast, layout and normalisation
     become operators; the colour order becomes a reversal of the channels, or nothing when the first
-    convolution can be turned instead.
+    convolution can be turned instead; grey is a sum of the channels.
 
     Args:
-        model: A network with one input ``(N, 3, H, W)``.
+        model: A network with one input ``(N, 3, H, W)``, of one channel where the contract says grey.
         contract: What that input expects.
         name: What to call the network in errors.
 
@@ -39,7 +39,8 @@ def take_pixels(model: onnx.ModelProto, contract: InputContract, *, name: str) -
     inputs = [value for value in model.graph.input if value.name not in network.weights]
     if len(inputs) != 1 or len(inputs[0].type.tensor_type.shape.dim) != 4:
         shapes = {value.name: len(value.type.tensor_type.shape.dim) for value in inputs}
-        raise ModelError(f"{name} must have one image input (N, 3, H, W); it has inputs of rank {shapes}")
+        wanted = f"(N, {contract.channels}, H, W)"
+        raise ModelError(f"{name} must have one image input {wanted}; it has inputs of rank {shapes}")
     old = inputs[0].name
     steps = [
         helper.make_node("Cast", [INPUT], ["pixels_float"], to=TensorProto.FLOAT),
@@ -51,6 +52,10 @@ def take_pixels(model: onnx.ModelProto, contract: InputContract, *, name: str) -
         network.weights["pixels_order"] = np.array([2, 1, 0], np.int64)
         steps.append(helper.make_node("Gather", [last, "pixels_order"], ["pixels_bgr"], axis=1))
         last = "pixels_bgr"
+    if contract.colour == "grey":
+        network.weights["pixels_luma"] = np.array(LUMA, np.float32).reshape(1, 3, 1, 1)
+        steps.append(helper.make_node("Conv", [last, "pixels_luma"], ["pixels_grey"], kernel_shape=[1, 1]))
+        last = "pixels_grey"
     for operator, value, idle in (("Sub", contract.mean, 0.0), ("Mul", contract.scale, 1.0)):
         if value != idle:
             network.weights[f"pixels_{operator.lower()}_value"] = _per_channel(value, reverse=turned)

@@ -45,7 +45,25 @@ def test_the_contract_is_applied_in_the_channel_order_of_the_network(reader, col
     assert np.allclose(found, np.einsum("oc,nhwc->nohw", weight, fed), rtol=1e-4, atol=1e-3)
 
 
-@pytest.mark.parametrize("options", [{"mean": (1.0, 2.0)}, {"scale": ("a", 1.0, 1.0)}, {"colour": "grey"}])
+@pytest.mark.parametrize(("mean", "scale"), [(0.0, 1.0), (0.0, 1 / 255), (127.5, 1 / 128)])
+def test_a_grey_network_is_fed_the_luma_of_the_colours(mean, scale):
+    node = helper.make_node("Identity", ["x"], ["y"])
+    values = [helper.make_tensor_value_info(name, TensorProto.FLOAT, ["n", 1, "h", "w"]) for name in "xy"]
+    graph = helper.make_graph([node], "tiny", values[:1], values[1:])
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=9)
+    contract = InputContract("grey", mean=mean, scale=scale, size=None)
+    assert (contract.channels, InputContract("bgr").channels) == (1, 3)
+    data = take_pixels(model, contract, name="tiny").SerializeToString()
+    pixels = np.random.default_rng(1).integers(0, 256, (2, 4, 5, 3), dtype=np.uint8)
+    found = open_session(data, EngineOptions(), name="tiny").run({INPUT: pixels})[0]
+    grey = 0.299 * pixels[..., 0] + 0.587 * pixels[..., 1] + 0.114 * pixels[..., 2]
+    assert np.allclose(found[:, 0], (grey - mean) * scale, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"mean": (1.0, 2.0)}, {"scale": ("a", 1.0, 1.0)}, {"colour": "gray"}, {"colour": "grey", "mean": (1.0, 2.0, 3.0)}],
+)
 def test_a_contract_that_makes_no_sense_is_refused(options):
     with pytest.raises(UsageError):
         InputContract(**{"colour": "rgb", **options})

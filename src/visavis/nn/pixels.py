@@ -1,0 +1,37 @@
+"""Pixels to the input of a network in torch, by its contract."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+
+from visavis.cards import LUMA, InputContract, Values
+from visavis.errors import UsageError
+
+
+def normalise(pixels: Tensor, contract: InputContract) -> Tensor:
+    """What `visavis.runtime.pixels.take_pixels` puts into an ONNX graph: colours, mean and scale.
+
+    Args:
+        pixels: RGB crops in 0..255, uint8 or float ``(B, H, W, 3)``.
+        contract: Of the network.
+
+    Returns:
+        Float32, or the dtype of float pixels, ``(B, C, H, W)``; C is 1 for grey. In channels-last layout, which is
+        also what convolutions on the CPU take best.
+
+    Raises:
+        UsageError: The pixels have another shape.
+    """
+    if pixels.ndim != 4 or pixels.shape[-1] != 3:
+        raise UsageError(f"pixels are RGB (B, H, W, 3) in 0..255; got {tuple(pixels.shape)}")
+    values = pixels if pixels.is_floating_point() else pixels.to(torch.float32)
+    if contract.colour == "bgr":
+        values = values.flip(-1)
+    if contract.colour == "grey":
+        values = values @ values.new_tensor(LUMA)[:, None]
+    return ((values - _constant(contract.mean, values)) * _constant(contract.scale, values)).permute(0, 3, 1, 2)
+
+
+def _constant(value: Values, like: Tensor) -> Tensor:
+    return like.new_tensor(value)
