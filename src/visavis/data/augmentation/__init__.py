@@ -1,0 +1,1 @@
+"""Augmentation of aligned crops: one transform a file."""
