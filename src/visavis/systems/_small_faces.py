@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.metrics.intervals import Statistic, paired_difference
+from visavis.metrics.verification import tar_at_far
 from visavis.metrics.weighted import auc_statistic
 from visavis.protocols.ledger import RolesTouched
 from visavis.warps import resize
@@ -28,6 +29,8 @@ class SmallFaces:
         left: Row in ``test`` of the first picture of each pair, int64 ``(P,)``.
         right: Row of the second.
         roles: The people touched, by role in the ledger.
+        landmarks: float32 ``(N, 5, 2)`` of the training pictures, in pixels of any scale; None where unknown.
+        failed: bool ``(M,)``, the test pictures without a face; None for none.
     """
 
     train: NDArray[np.float32]
@@ -37,6 +40,8 @@ class SmallFaces:
     left: NDArray[np.int64]
     right: NDArray[np.int64]
     roles: tuple[RolesTouched, ...]
+    landmarks: NDArray[np.float32] | None = None
+    failed: NDArray[np.bool_] | None = None
 
     @property
     def same(self) -> NDArray[np.bool_]:
@@ -51,18 +56,27 @@ class SmallFaces:
     def similarities(
         self, vectors: NDArray[np.float32], others: NDArray[np.float32] | None = None
     ) -> NDArray[np.float64]:
-        """Cosine of each test pair ``(P,)``.
+        """Cosine of each test pair ``(P,)``; NaN, a rejection, where a picture failed.
 
         Args:
             vectors: Unit embeddings of the test pictures ``(M, D)``.
             others: Embeddings for the second side of the pairs; those of the first when None.
         """
         second = vectors if others is None else others
-        return np.asarray(np.einsum("pd,pd->p", vectors[self.left].astype(np.float64), second[self.right]), np.float64)
+        cosine = np.asarray(
+            np.einsum("pd,pd->p", vectors[self.left].astype(np.float64), second[self.right]), np.float64
+        )
+        if self.failed is not None:
+            cosine[self.failed[self.left] | self.failed[self.right]] = np.nan
+        return cosine
 
     def auc(self, similarities: NDArray[np.float64]) -> float:
         """Area under the ROC curve of the test pairs."""
         return auc_statistic(similarities, self.same)(np.ones(len(self.left)))
+
+    def tar(self, similarities: NDArray[np.float64], far: float) -> float:
+        """True accept rate at a false accept rate, with an oracle threshold."""
+        return tar_at_far(similarities[self.same], similarities[~self.same], far=far)
 
     def auc_difference(
         self, ones: Sequence[NDArray[np.float64]], others: Sequence[NDArray[np.float64]], *, resamples: int = 400

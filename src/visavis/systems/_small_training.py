@@ -2,69 +2,73 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from visavis.systems._miniature import Setting
 from visavis.systems._small_faces import SmallFaces
 
 _SHIFT = 2
 _BRIGHTNESS = 0.2
 
-Step = Callable[[Tensor, Tensor], Tensor]
-"""The loss of one step, from pictures ``(B, 1, H, W)`` and labels ``(B,)``."""
 
-
-@dataclass(frozen=True, slots=True)
-class Schedule:
-    """How long and on what batches a miniature trains.
+class Batch(NamedTuple):
+    """Pictures of one step.
 
     Attributes:
-        steps: Number of steps.
-        people: People in a batch.
-        pictures: Pictures of each.
-        rate: Learning rate of Adam.
+        pictures: float32 ``(B, 1, H, W)`` in 0..1, augmented.
+        labels: int64 ``(B,)``.
+        rows: int64 ``(B,)``, their places in the training pictures.
     """
 
-    steps: int = 150
-    people: int = 10
-    pictures: int = 5
-    rate: float = 1e-3
+    pictures: Tensor
+    labels: Tensor
+    rows: Tensor
 
 
-def fit(modules: Sequence[nn.Module], step: Step, faces: SmallFaces, schedule: Schedule, *, seed: int) -> None:
+Seed = int | tuple[int, ...]
+Step = Callable[[Batch], Tensor]
+"""The loss of one step."""
+
+
+def fit(
+    modules: Sequence[nn.Module], step: Step, faces: SmallFaces, setting: Setting, *, steps: int, seed: Seed
+) -> None:
     """Train by Adam, in place.
 
     Args:
         modules: What has parameters to train; put into training mode.
         step: The loss of a batch.
         faces: Whose training pictures are used.
-        schedule: How long, on what batches.
+        setting: On what batches, at what rate.
+        steps: Number of steps.
         seed: Of the batches and their augmentation.
     """
     for module in modules:
         module.train()
-    optimiser = torch.optim.Adam([p for module in modules for p in module.parameters()], lr=schedule.rate)
-    for pictures, labels in batches(faces, schedule, seed=seed):
+    optimiser = torch.optim.Adam([p for module in modules for p in module.parameters()], lr=setting.rate)
+    for batch in itertools.islice(batches(faces, setting, seed=seed), steps):
         optimiser.zero_grad(set_to_none=True)
-        step(pictures, labels).backward()  # type: ignore[no-untyped-call]
+        step(batch).backward()
         optimiser.step()
 
 
-def batches(faces: SmallFaces, schedule: Schedule, *, seed: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """Batches of some people with some pictures each, augmented; a pure function of the seed."""
+def batches(faces: SmallFaces, setting: Setting, *, seed: Seed) -> Iterator[Batch]:
+    """Batches of some people with some pictures each, augmented, without end; a pure function of the seed."""
     rng = np.random.default_rng(seed)
     rows = [np.flatnonzero(faces.labels == person) for person in range(faces.classes)]
-    people = min(schedule.people, len(rows))
-    for _ in range(schedule.steps):
+    people = min(setting.people, len(rows))
+    while True:
         chosen = rng.choice(len(rows), people, replace=False)
-        picked = [rng.permutation(rows[person])[: schedule.pictures] for person in chosen]
-        batch = np.concatenate(picked)
-        yield torch.from_numpy(augment(faces.train[batch], rng)), torch.from_numpy(faces.labels[batch])
+        picked = np.concatenate([rng.permutation(rows[person])[: setting.pictures] for person in chosen])
+        pictures = torch.from_numpy(augment(faces.train[picked], rng))
+        yield Batch(pictures, torch.from_numpy(faces.labels[picked]), torch.from_numpy(picked))
 
 
 def augment(pictures: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
