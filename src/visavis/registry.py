@@ -19,7 +19,10 @@ from visavis.errors import DependencyError, ModelError, UsageError
 
 Table = dict[str, tuple[str, str, str]]
 
-_ROOMS = ("nn", "losses", "detection", "alignment", "recognition", "quality", "explain", "pipeline", "systems")
+_ROOMS = (
+    "nn", "losses", "detection", "alignment", "recognition", "quality", "explain", "pipeline", "training.recipes",
+    "systems",
+)  # fmt: skip
 ENTRY_POINTS = "visavis.registry"
 
 

@@ -29,13 +29,17 @@ HEAVY = {"torch", "openvino", "matplotlib", "pyarrow", "skimage", "dlib", "huggi
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 
-def _is_about_torch(module):
-    """Modules of the rooms in torch that import it at once; a system's own file must list its card without."""
-    room = module.parts[0] in ("nn", "losses", "training") or (
+def _is_of_torch(module):
+    """The rooms in torch; a system's own file must list its card without."""
+    return module.parts[0] in ("nn", "losses", "training") or (
         module.parts[0] == "systems" and module.name.startswith("_")
     )
+
+
+def _is_about_torch(module):
+    """Modules of the rooms in torch that import it at once."""
     lines = (ROOT / module).read_text(encoding="utf-8").splitlines()
-    return room and any(line.startswith(("import torch", "from torch")) for line in lines)
+    return _is_of_torch(module) and any(line.startswith(("import torch", "from torch")) for line in lines)
 
 
 NEEDED = {"recognition/sface_torch.py": {"torch"}} | {
@@ -157,7 +161,7 @@ def test_modules_about_a_heavy_package_are_imported_inside_functions_only(module
     at_once = [
         str(other)
         for other in MODULES
-        if other.as_posix() not in NEEDED
+        if other.as_posix() not in NEEDED and not _is_of_torch(other)
         for node in _imports(_tree(other), typing=False, inside=False)
         if name in _targets(other, node)
     ]

@@ -25,6 +25,7 @@ from visavis.cli import (
     models,
     reproduce,
     systems,
+    train,
     verify,
 )
 from visavis.cli.output import print_json
@@ -52,6 +53,7 @@ app.command("assess")(assess.assess)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
 app.command("explain")(explain.explain)
+app.command("train")(train.train)
 app.command("models")(models.models)
 app.command("systems")(systems.systems)
 app.command("reproduce")(reproduce.reproduce)

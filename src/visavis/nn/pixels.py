@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor
+from torch.nn import functional as F
 
 from visavis.cards import LUMA, InputContract, Values
 from visavis.errors import UsageError
@@ -35,3 +36,18 @@ def normalise(pixels: Tensor, contract: InputContract) -> Tensor:
 
 def _constant(value: Values, like: Tensor) -> Tensor:
     return like.new_tensor(value)
+
+
+def resized(values: Tensor, size: tuple[int, int]) -> Tensor:
+    """Crops of the side that a network takes: means of whole blocks where the sides divide, else bilinear.
+
+    Args:
+        values: Float ``(B, C, H, W)``.
+        size: Height and width wanted.
+    """
+    height, width = values.shape[2:]
+    if (height, width) == size:
+        return values
+    if height % size[0] == 0 and width % size[1] == 0:
+        return F.avg_pool2d(values, (height // size[0], width // size[1]))
+    return F.interpolate(values, size=size, mode="bilinear", antialias=height > size[0] or width > size[1])

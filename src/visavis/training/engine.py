@@ -152,6 +152,7 @@ class _Run:
         self._worse = 0
         self._evaluation: dict[str, float] = {}
         self._ended = ""
+        self._seconds = 0.0
 
     def begin(self, *, resume: bool) -> None:
         """Take the newest checkpoint, or refuse a folder that holds one."""
@@ -171,7 +172,7 @@ class _Run:
         """Steps until the end, an early stop or an interruption."""
         logs = Logs(self._folder, step=self._done, tensorboard=self._settings.tensorboard)
         stream = self._batches.stream(self._done * self._settings.accumulate)
-        began = time.perf_counter()
+        began = time.perf_counter() - self._seconds
         try:
             with Interruption() as interruption:
                 while not self._ended:
@@ -179,7 +180,8 @@ class _Run:
                     if self._average is not None:
                         self._average.update()
                     self._done += 1
-                    report = self._after(losses, logs, time.perf_counter() - began)
+                    self._seconds = time.perf_counter() - began
+                    report = self._after(losses, logs)
                     if observe is not None:
                         observe(report)
                     if interruption.asked and not self._ended:
@@ -190,13 +192,13 @@ class _Run:
             _close(stream)
         return self._outcome()
 
-    def _after(self, losses: dict[str, float], logs: Logs, seconds: float) -> StepReport:
+    def _after(self, losses: dict[str, float], logs: Logs) -> StepReport:
         """Log, validate and save, each where it is due."""
         last = self._done >= self.steps
         measures = self._task.measures()
         if last or self._is_due(self._settings.log_every):
             rates = {f"rate/{name}": rate for name, rate in self.updates.rates(self._done - 1).items()}
-            row = {"step": self._done, "epoch": self._done / self._per_epoch, "seconds": round(seconds, 3)}
+            row = {"step": self._done, "epoch": self._done / self._per_epoch, "seconds": round(self._seconds, 3)}
             logs.training({**row, **losses, **measures, **rates})
         every = self._settings.evaluate_every
         evaluation = None
@@ -248,6 +250,7 @@ class _Run:
             "worse": self._worse,
             "evaluation": dict(self._evaluation),
             "ended": self._ended,
+            "seconds": self._seconds,
             "threads": self.threads,
             "record": json.dumps(self._record),
         }
@@ -264,6 +267,7 @@ class _Run:
             self._average.load_state_dict(state["average"])
         self._done, self._best, self._worse = state["step"], state["best"], state["worse"]
         self._evaluation, self._ended = dict(state["evaluation"]), state["ended"]
+        self._seconds = state["seconds"]
         self.threads = self._settings.threads or state["threads"]
 
     def _outcome(self) -> Outcome:

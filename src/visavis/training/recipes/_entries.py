@@ -1,0 +1,25 @@
+"""Registry table of this room."""
+
+ENTRIES: dict[str, tuple[str, str, str]] = {
+    "recipe/small": ("visavis.training.recipes.published:SMALL", "train", "A small network on two cores, in minutes"),
+    "recipe/arcface-casia": (
+        "visavis.training.recipes.published:ARCFACE_CASIA",
+        "train",
+        "ArcFace with iResNet-50 on CASIA-WebFace, as published",
+    ),
+    "recipe/arcface-mbf": (
+        "visavis.training.recipes.published:MBF_MS1MV3",
+        "train",
+        "ArcFace with MobileFaceNet on MS1MV3, as in arcface_torch",
+    ),
+    "recipe/elasticface-arc": (
+        "visavis.training.recipes.published:ELASTICFACE_MS1MV2",
+        "train",
+        "ElasticFace-Arc with iResNet-100 on MS1MV2, as published",
+    ),
+    "recipe/unpg-cosface": (
+        "visavis.training.recipes.published:UNPG_MS1MV2",
+        "train",
+        "CosFace and UNPG with iResNet-100 on MS1MV2, as in the official code",
+    ),
+}

@@ -1,0 +1,41 @@
+"""Recipes by name or from a YAML file: the edge where text becomes frozen settings."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from visavis import registry
+from visavis._require import require
+from visavis.errors import UsageError
+from visavis.io.files import read_file
+from visavis.training.recipes.recipe import RecogniserRecipe
+
+
+def read_recipe(recipe: str | Path) -> RecogniserRecipe:
+    """A recipe of the registry (``recipe/small`` or ``small``), or of a YAML file.
+
+    Raises:
+        ModelError: An unknown name.
+        UsageError: The file does not hold a recipe; the message says where it is wrong.
+        UnreadableError: The file cannot be read.
+    """
+    text = str(recipe)
+    if not text.endswith((".yaml", ".yml")):
+        found = registry.load(registry.resolve(text, kind="recipe"))
+        assert isinstance(found, RecogniserRecipe)
+        return found
+    yaml = require("yaml", extra="train", why="a recipe in YAML")
+    try:
+        record = yaml.safe_load(read_file(Path(text)))
+    except yaml.YAMLError as error:
+        raise UsageError(f"{text} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(record, dict):
+        raise UsageError(f"{text} holds no recipe: it must be a mapping with backbone, loss and training")
+    return RecogniserRecipe.from_record(record)
+
+
+def write_recipe(recipe: RecogniserRecipe) -> str:
+    """A recipe as YAML that `read_recipe` takes."""
+    yaml = require("yaml", extra="train", why="a recipe in YAML")
+    text: str = yaml.safe_dump(recipe.to_record(), sort_keys=False, allow_unicode=True, width=110)
+    return text

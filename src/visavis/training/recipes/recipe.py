@@ -1,0 +1,78 @@
+"""A recipe: everything that decides what a recogniser becomes, but for the pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from visavis.data.augmentation.augmentation import Augmentation
+from visavis.data.samplers import Balanced, BlockShuffle, PeopleByPictures
+from visavis.errors import UsageError
+from visavis.training.recipes.part import Part
+from visavis.training.recipes.symmetry import Symmetry
+from visavis.training.records import UNIONS, from_record, to_record
+from visavis.training.settings import Settings
+
+Order = BlockShuffle | Balanced | PeopleByPictures
+_UNIONS = (*UNIONS, Order)
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """A further loss on the embeddings and labels of the main one.
+
+    Attributes:
+        loss: Which.
+        weight: Its factor; the centre loss: 0.003 (Wen et al. 2016).
+    """
+
+    loss: Part
+    weight: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class RecogniserRecipe:
+    """How a recogniser is trained. Frozen; `dataclasses.replace` changes a part of it, and its repr rebuilds it.
+
+    Attributes:
+        backbone: ``backbone/...``.
+        loss: ``loss/...``; the dimension and the number of classes are filled in.
+        training: What the engine takes: length, optimisers ... Parameter groups are ``backbone`` and ``head``.
+        batch: Crops of a batch.
+        order: How batches are chosen.
+        augmentation: What is done to the crops.
+        terms: Further losses, by name.
+        symmetry: The SymFace term, or None.
+        teacher: Recogniser (a name or a file) whose embeddings of the crops a loss on embeddings takes as targets.
+        source: Where the values come from.
+    """
+
+    backbone: Part
+    loss: Part
+    training: Settings
+    batch: int = 128
+    order: Order = field(default_factory=BlockShuffle)
+    augmentation: Augmentation = field(default_factory=Augmentation.flip_only)
+    terms: Mapping[str, Term] = field(default_factory=dict)
+    symmetry: Symmetry | None = None
+    teacher: str | None = None
+    source: str = ""
+
+    def __post_init__(self) -> None:
+        if self.batch < 1:
+            raise UsageError(f"a batch has one crop at least; got {self.batch}")
+
+    def to_record(self) -> dict[str, Any]:
+        """The recipe as plain JSON types."""
+        record: dict[str, Any] = to_record(self, unions=_UNIONS)
+        return record
+
+    @classmethod
+    def from_record(cls, record: Mapping[str, Any]) -> RecogniserRecipe:
+        """Read what `to_record` gave, or what somebody wrote.
+
+        Raises:
+            UsageError: Unknown or missing names and values of another type; the message says where each is.
+        """
+        return from_record(record, cls, unions=_UNIONS)

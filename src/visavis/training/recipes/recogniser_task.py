@@ -1,0 +1,135 @@
+"""The Task of a recogniser: a backbone, a loss on identities, and what may be added to it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from visavis.data.batch import Batch
+from visavis.losses.loss import Loss
+from visavis.losses.symface import SymmetryLoss
+from visavis.nn.backbones.backbone import Backbone
+from visavis.nn.pixels import normalise, resized
+from visavis.training.recipes.symmetry import Symmetry, split_frontal
+from visavis.training.recipes.validation import verification_measures
+from visavis.training.task import StepState, Task
+
+BACKBONE, HEAD = "backbone", "head"
+
+
+class RecogniserTask(Task):
+    """Minimises a loss of identities, or of a teacher's embeddings, over the embeddings of a backbone.
+
+    Parameter groups: ``backbone``, and ``head`` where the losses have weights. Crops of another side than the
+    backbone's are resized.
+
+    Args:
+        backbone: What is trained.
+        loss: The main loss.
+        terms: Further losses on the same embeddings and labels: name -> loss and weight, such as the centre loss.
+        symmetry: The SymFace term, or None.
+        targets: float ``(N, D)``: a teacher's embedding of each row of the loader, for losses on embeddings.
+        name_of: Names of rows of the loader, for reports on a broken batch.
+    """
+
+    def __init__(
+        self,
+        backbone: Backbone,
+        loss: Loss,
+        *,
+        terms: Mapping[str, tuple[Loss, float]] | None = None,
+        symmetry: Symmetry | None = None,
+        targets: NDArray[np.floating] | None = None,
+        name_of: Callable[[NDArray[np.int64]], Sequence[str]] | None = None,
+    ) -> None:
+        super().__init__()
+        self.backbone = backbone
+        self.loss = loss
+        self.terms = nn.ModuleDict({name: part for name, (part, _) in (terms or {}).items()})
+        self._weights = {name: weight for name, (_, weight) in (terms or {}).items()}
+        self._symmetry = symmetry
+        self._halves = SymmetryLoss(threshold=0.0 if symmetry is None else symmetry.threshold)
+        self._targets = None if targets is None else torch.as_tensor(np.asarray(targets, np.float32))
+        self._name_of = name_of
+        self._seen: dict[str, float] = {}
+
+    def parameter_groups(self) -> dict[str, list[nn.Parameter]]:
+        """The backbone, and the weights of the losses where they have any."""
+        head = [*self.loss.parameters(), *self.terms.parameters()]
+        groups = {BACKBONE: list(self.backbone.parameters()), HEAD: head}
+        return {
+            name: trained
+            for name, group in groups.items()
+            if (trained := [parameter for parameter in group if parameter.requires_grad])
+        }
+
+    def inputs(self, pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
+        """uint8 RGB ``(B, S, S, 3)`` to what the backbone takes, by its contract."""
+        contract = self.backbone.contract
+        images = normalise(torch.from_numpy(pixels).to(device), contract)
+        return images if contract.size is None else resized(images, contract.size)
+
+    def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
+        """The losses of a batch; see the class."""
+        images = self.inputs(batch.pixels, state.device)
+        labels = torch.from_numpy(batch.labels).to(state.device)
+        weight = 0.0 if self._symmetry is None else self._symmetry.weight_at(state.epoch)
+        if self._symmetry is None or weight == 0:
+            return self._losses(self.backbone(images), labels, batch, state)
+        scale = images.shape[3] / batch.pixels.shape[2]
+        points = (torch.from_numpy(batch.landmarks).to(state.device) + 0.5) * scale - 0.5
+        halves = split_frontal(images, points, self._symmetry)
+        whole, left, right = self.backbone(torch.cat([images, halves.left, halves.right])).split(
+            [len(images), len(halves.left), len(halves.right)]
+        )
+        losses = self._losses(whole, labels, batch, state)
+        losses["symmetry"] = weight * self._halves(left, right, halves.frontality)
+        self._seen |= self._halves.measures()
+        return losses
+
+    def measures(self) -> dict[str, float]:
+        """What the losses saw in the last step."""
+        return dict(self._seen)
+
+    def validate(self, batch: Batch) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Embeddings and labels of a validation batch."""
+        device = next(self.backbone.parameters()).device
+        embeddings = self.backbone(self.inputs(batch.pixels, device))
+        return embeddings.float().cpu().numpy(), batch.labels
+
+    def summarise(self, outputs: Sequence[Any]) -> dict[str, float]:
+        """Verification over all pairs of the validation rows; see `verification_measures`."""
+        vectors = np.concatenate([part[0] for part in outputs])
+        return verification_measures(vectors, np.concatenate([part[1] for part in outputs]))
+
+    def describe(self, batch: Batch) -> dict[str, Any]:
+        """Rows, labels and, where known, names of a batch."""
+        about: dict[str, Any] = {"rows": batch.rows.tolist(), "labels": batch.labels.tolist()}
+        if self._name_of is not None:
+            about["names"] = list(self._name_of(batch.rows))
+        return about
+
+    def _losses(self, embeddings: Tensor, labels: Tensor, batch: Batch, state: StepState) -> dict[str, Tensor]:
+        with state.full_precision():
+            values = embeddings.float()
+            losses = {"loss": self._one(self.loss, values, labels, batch)}
+            for name, part in self.terms.items():
+                losses[name] = self._weights[name] * self._one(part, values, labels, batch)
+        self._seen = self.loss.measures()
+        for name, part in self.terms.items():
+            self._seen |= {f"{name}/{key}": value for key, value in part.measures().items()}  # type: ignore[operator]
+        return losses
+
+    def _one(self, loss: Any, embeddings: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+        given = [labels]
+        if loss.target != "label":
+            assert self._targets is not None
+            wanted = self._targets[torch.from_numpy(batch.rows)].to(embeddings.device)
+            given = [wanted] if loss.target == "embedding" else [labels, wanted]
+        result: Tensor = loss(embeddings, *given)
+        return result

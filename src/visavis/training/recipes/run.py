@@ -1,0 +1,165 @@
+"""From a recipe and packs to a run: builds the parts, minds the people ledger, and calls the engine."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from visavis.data.loader import PackLoader
+from visavis.data.pack import Pack
+from visavis.errors import UsageError
+from visavis.io.atomic import write_output
+from visavis.protocols.ledger import Ledger, require_disjoint
+from visavis.training.engine import Observer, Outcome, train
+from visavis.training.recipes.recipe import RecogniserRecipe
+from visavis.training.recipes.recogniser_task import RecogniserTask
+from visavis.training.recipes.teacher import teacher_targets
+from visavis.training.recipes.validation import PackRows
+from visavis.training.seeds import mixed_seed, own_randomness, seed_everything
+
+CLASSES = "classes.json"
+_INITIAL = 0x1217
+
+
+def train_recogniser(
+    recipe: RecogniserRecipe,
+    packs: Pack | Sequence[Pack],
+    *,
+    out: str | Path,
+    develop: Pack | None = None,
+    resume: bool = False,
+    observe: Observer | None = None,
+) -> Outcome:
+    """Train a recogniser; see `visavis.training.engine.train`.
+
+    Args:
+        recipe: What to train, and how.
+        packs: Crops of people of role ``train``, or whom the ledger does not know.
+        out: Folder of the run.
+        develop: Crops of people of role ``develop``, or whom the ledger does not know, to validate on; a recipe that
+            watches a measure watches nothing without.
+        resume: Go on with the run in the folder.
+        observe: Called after each step.
+
+    Raises:
+        UsageError: People of another role, people on both sides, or what `train` raises.
+        NonFiniteError: A loss or gradient is NaN or infinite.
+    """
+    several = [packs] if isinstance(packs, Pack) else list(packs)
+    for pack in several:
+        require_roles(pack, ("train", "unlisted"), what="trained on")
+    if develop is not None:
+        require_roles(develop, ("develop", "unlisted"), what="chosen on")
+        require_disjoint((who for pack in several for who in _people(pack)), _people(develop))
+    settings = recipe.training if develop is not None else replace(recipe.training, watch=None)
+    with own_randomness([]):
+        seed_everything(mixed_seed(settings.seed, _INITIAL))
+        task, loader = build(recipe, several)
+    folder = Path(out)
+    folder.mkdir(parents=True, exist_ok=True)
+    outcome = train(
+        task,
+        loader,
+        settings,
+        out=folder,
+        validation=None if develop is None else PackRows(develop),
+        resume=resume,
+        record=run_record(recipe, several, develop),
+        observe=observe,
+    )
+    write_output(folder / CLASSES, json.dumps(loader.identities).encode())
+    return outcome
+
+
+def build(recipe: RecogniserRecipe, packs: Sequence[Pack]) -> tuple[RecogniserTask, PackLoader]:
+    """The task and the loader of a recipe, with weights from torch's global generator.
+
+    Raises:
+        UsageError: Parts that do not fit each other or the packs.
+        ModelError: An unknown part.
+    """
+    seed = recipe.training.seed
+    loader = PackLoader(packs, batch=recipe.batch, seed=seed, sampler=recipe.order, augmentation=recipe.augmentation)
+    backbone = recipe.backbone.build("backbone").to(memory_format=torch.channels_last)
+    size = {"dimension": backbone.dimension, "classes": loader.classes}
+    terms = {name: (_loss(term.loss, size), term.weight) for name, term in recipe.terms.items()}
+    loss = _loss(recipe.loss, size)
+    needs = [part for part in (loss, *(part for part, _ in terms.values())) if part.target != "label"]
+    if bool(needs) != (recipe.teacher is not None):
+        raise UsageError("a teacher and a loss on embeddings go together; the recipe has one of them only")
+    targets = None if recipe.teacher is None else teacher_targets(recipe.teacher, packs, dimension=backbone.dimension)
+    task = RecogniserTask(backbone, loss, terms=terms, symmetry=recipe.symmetry, targets=targets, name_of=_Names(packs))
+    return task, loader
+
+
+def require_roles(pack: Pack, allowed: Sequence[str], *, what: str) -> None:
+    """Refuse people whose role in the ledger is another.
+
+    Raises:
+        UsageError: The message names the roles.
+    """
+    others = {role: count for role, count in pack.meta.roles.items() if role not in allowed}
+    if others:
+        told = ", ".join(f"{count} {role}" for role, count in others.items())
+        raise UsageError(f"{pack.path} holds people who may not be {what} ({told}); pack it with --role {allowed[0]}")
+
+
+def run_record(recipe: RecogniserRecipe, packs: Sequence[Pack], develop: Pack | None) -> dict[str, Any]:
+    """What identifies a run, and the roles it touched."""
+    plain = recipe.to_record()
+    plain.pop("training")  # the engine records it, and knows what of it may change
+    return {
+        "recipe": plain,
+        "train": [_described(pack) for pack in packs],
+        "develop": None if develop is None else _described(develop),
+        "ledger": Ledger.load().hash,
+    }
+
+
+def _described(pack: Pack) -> dict[str, Any]:
+    meta = pack.meta
+    return {
+        "fingerprint": meta.fingerprint,
+        "set": meta.set_name,
+        "roles": dict(meta.roles),
+        "crops": meta.count,
+        "identities": meta.identities,
+        "size": meta.size,
+        "template": meta.template,
+        "detector": meta.detector,
+    }
+
+
+def _people(pack: Pack) -> list[tuple[str | None, str]]:
+    return [(pack.meta.set_name, identity) for identity in pack.identities]
+
+
+def _loss(part: Any, size: dict[str, int]) -> Any:
+    """A loss of a recipe, with the sizes where it has classes."""
+    from visavis import registry
+
+    kind = registry.load(registry.resolve(part.name, kind="loss"))
+    return part.build("loss", **(size if getattr(kind, "has_classes", False) else {}))
+
+
+class _Names:
+    """Names of rows over several packs."""
+
+    def __init__(self, packs: Sequence[Pack]) -> None:
+        self._packs = packs
+        self._ends = np.cumsum([len(pack) for pack in packs])
+
+    def __call__(self, rows: NDArray[np.int64]) -> list[str]:
+        found = []
+        for row in rows.tolist():
+            number = int(np.searchsorted(self._ends, row, "right"))
+            pack = self._packs[number]
+            found.append(pack.names[row - int(self._ends[number]) + len(pack)])
+        return found

@@ -1,0 +1,79 @@
+"""How good embeddings are while a run goes on: verification over all pairs of some people set aside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis.data.batch import Batch
+from visavis.data.pack import Pack
+from visavis.errors import UsageError
+from visavis.metrics.curves import auc
+from visavis.metrics.verification import fnmr_at_fmr
+
+RATES = (1e-2, 1e-3)
+
+
+def all_pairs(vectors: NDArray[np.floating], labels: NDArray[np.integer]) -> tuple[NDArray, NDArray]:  # type: ignore[type-arg]
+    """Cosines of the mated and of the non-mated pairs among rows.
+
+    Args:
+        vectors: float ``(N, D)``, of any norm.
+        labels: int ``(N,)``.
+
+    Returns:
+        float32 ``(M,)`` and ``(K,)``; NaN where a row has no direction.
+    """
+    norms = np.linalg.norm(vectors, axis=1, keepdims=True)
+    unit = (vectors / np.where(norms > 0, norms, np.nan)).astype(np.float32)
+    first, second = np.triu_indices(len(unit), 1)
+    cosines = (unit @ unit.T)[first, second]
+    same = labels[first] == labels[second]
+    return cosines[same], cosines[~same]
+
+
+def verification_measures(vectors: NDArray[np.floating], labels: NDArray[np.integer]) -> dict[str, float]:
+    """AUC, and FNMR where the FMR of these very pairs is 1e-2 and 1e-3 (oracle thresholds), over all pairs of rows.
+
+    Args:
+        vectors: float ``(N, D)``, of any norm.
+        labels: int ``(N,)``.
+
+    Raises:
+        UsageError: No mated or no non-mated pair.
+    """
+    mated, nonmated = all_pairs(vectors, labels)
+    if not len(mated) or not len(nonmated):
+        raise UsageError("validation needs two pictures of one person and a second person at least")
+    rates = {f"fnmr_at_fmr_{rate:g}": fnmr_at_fmr(mated, nonmated, fmr=rate) for rate in RATES}
+    means = {"mated_mean": float(np.nanmean(mated)), "nonmated_mean": float(np.nanmean(nonmated))}
+    return {"auc": float(auc(mated, nonmated)), **rates, **means}
+
+
+@dataclass(frozen=True, slots=True)
+class PackRows:
+    """Rows of a pack as validation batches, plain, the same each time.
+
+    Attributes:
+        pack: Of people set aside.
+        most: Rows at most; more are thinned evenly, so that all people stay in.
+        batch: Rows of a batch.
+    """
+
+    pack: Pack
+    most: int = 3000
+    batch: int = 128
+
+    def __iter__(self) -> Iterator[Batch]:
+        """Batches of all rows once."""
+        count = len(self.pack)
+        order = np.argsort(self.pack.labels, kind="stable").astype(np.int64)
+        rows = order[np.unique(np.linspace(0, count - 1, min(self.most, count)).round().astype(np.int64))]
+        for start in range(0, len(rows), self.batch):
+            part = np.sort(rows[start : start + self.batch])
+            yield Batch(
+                np.array(self.pack.pixels[part]), self.pack.labels[part], part, np.array(self.pack.landmarks[part])
+            )
