@@ -13,6 +13,7 @@ from torch.nn import functional as F
 from visavis.losses.elasticface import ElasticLoss
 from visavis.losses.head import HeadLoss
 from visavis.losses.normface import NormFaceLoss
+from visavis.losses.symface import SplitMode, SymmetryLoss, split_faces
 from visavis.systems._miniature import Miniature
 from visavis.systems._small_net import SmallNet, reproducible
 from visavis.systems._small_training import Batch, Step, fit
@@ -92,5 +93,30 @@ def watched_step(net: SmallNet, head: HeadLoss, log: MarginLog) -> Step:
             if isinstance(head, ElasticLoss):
                 log.margins.append(head.margins.double().numpy())
         return F.cross_entropy(logits, batch.labels)
+
+    return step
+
+
+def symmetric_step(
+    net: SmallNet, head: HeadLoss, symmetry: SymmetryLoss, frontalities: Tensor, *, mode: SplitMode
+) -> Step:
+    """The loss of a head on whole faces, and the symmetry loss of their halves, in one forward.
+
+    Args:
+        net: The network.
+        head: The loss of whole faces.
+        symmetry: The loss of halves.
+        frontalities: ``(N,)``, of each training picture; those below the threshold are not split.
+        mode: How a half becomes a picture.
+    """
+
+    def step(batch: Batch) -> Tensor:
+        rho = frontalities[batch.rows]
+        frontal = rho >= symmetry.threshold
+        left, right = split_faces(batch.pictures[frontal], mode=mode)
+        count = [len(batch.pictures), len(left), len(right)]
+        whole, one, other = net(torch.cat([batch.pictures, left, right])).split(count)
+        value: Tensor = head(whole, batch.labels) + symmetry(one, other, rho[frontal])
+        return value
 
     return step

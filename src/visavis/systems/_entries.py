@@ -6,4 +6,14 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "torch",
         "margins drawn anew for every row of every step, in four variants",
     ),
+    "system/unpg": (
+        "visavis.systems.unpg:CARD",
+        "torch",
+        "a margin head that also sees the negative pairs of the batch",
+    ),
+    "system/symface": (
+        "visavis.systems.symface:CARD",
+        "torch",
+        "the two halves of a frontal face should be one person",
+    ),
 }

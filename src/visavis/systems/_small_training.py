@@ -15,7 +15,7 @@ from visavis.systems._miniature import Setting
 from visavis.systems._small_faces import SmallFaces
 
 _SHIFT = 2
-_BRIGHTNESS = 0.2
+_BRIGHTNESS = 0.3
 
 
 class Batch(NamedTuple):
@@ -72,7 +72,7 @@ def batches(faces: SmallFaces, setting: Setting, *, seed: Seed) -> Iterator[Batc
 
 
 def augment(pictures: NDArray[np.float32], rng: np.random.Generator) -> NDArray[np.float32]:
-    """Mirror half of the pictures, shift each by up to 2 pixels, multiply its brightness by 0.8..1.2.
+    """Mirror half of the pictures, shift each by up to 2 pixels, multiply its brightness by 0.7..1.3.
 
     Args:
         pictures: float32 ``(B, 1, H, W)`` in 0..1.

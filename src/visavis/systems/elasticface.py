@@ -100,7 +100,7 @@ def reproduce(data: Path, *, seed: int = 0, budget: str = "quick", progress: Pro
 
 
 def rank_correlation(cosines: NDArray[np.float64], margins: NDArray[np.float64]) -> float:
-    """Spearman's correlation, ``1 - 6 sum d^2 / (n (n^2 - 1))``; equal cosines count as ordered by their margins.
+    """Spearman's correlation, ``1 - 6 sum d^2 / (n (n^2 - 1))``; what is equal counts as ordered against the other.
 
     Args:
         cosines: ``(N,)``, N >= 2.
@@ -109,7 +109,7 @@ def rank_correlation(cosines: NDArray[np.float64], margins: NDArray[np.float64])
     size = len(cosines)
     ranks = np.empty((2, size))
     ranks[0, np.lexsort((-margins, cosines))] = np.arange(size)
-    ranks[1, np.argsort(margins, kind="stable")] = np.arange(size)
+    ranks[1, np.lexsort((-cosines, margins))] = np.arange(size)
     return float(1.0 - 6.0 * np.square(ranks[0] - ranks[1]).sum() / (size * (size * size - 1)))
 
 
