@@ -53,7 +53,26 @@ DLIB_150 = CropTemplate(
 """Where YuNet's five points lie in the chips that dlib cuts (150 pixels, padding 0.25): medians over 557 pictures of
 CelebA people of role ``develop``."""
 
-TEMPLATES = {template.name: template for template in (ARCFACE_112, DLIB_150)}
+LIGHT_CNN_128 = CropTemplate(
+    "light-cnn-128",
+    128,
+    128,
+    ((43.2141, 39.9993), (84.7859, 40.0007), (63.9999, 63.7579), (46.7868, 87.9994), (81.2132, 88.0006)),
+)
+"""The points of ArcFace moved, turned and scaled so that the middle of the eyes is (64, 40) and that of the mouth
+(64, 88), which is how Wu et al. (2018, released code) align for Light CNN."""
+
+FACENET_160 = CropTemplate(
+    "facenet-160",
+    160,
+    160,
+    ((44.34, 63.34), (111.38, 62.99), (77.11, 93.09), (49.14, 115.44), (105.35, 115.52)),
+)
+"""Where YuNet's five points lie in the crops of facenet-pytorch (its MTCNN, margin 14): medians over 420 pictures of
+CelebA people of role ``develop``. Those crops stretch the box of the face to a square, by 1.34 sideways; a similarity
+transform does not, and meets them half way."""
+
+TEMPLATES = {template.name: template for template in (ARCFACE_112, DLIB_150, LIGHT_CNN_128, FACENET_160)}
 
 
 def similarity_transform(source: NDArray[np.floating], target: NDArray[np.floating]) -> _Float:

@@ -6,6 +6,21 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
     "backbone/iresnet50": ("visavis.nn.backbones.iresnet:iresnet50", "torch", "iResNet-50, 512 values, 112 pixels"),
     "backbone/iresnet100": ("visavis.nn.backbones.iresnet:iresnet100", "torch", "iResNet-100, 512 values, 112 pixels"),
     "backbone/iresnet200": ("visavis.nn.backbones.iresnet:iresnet200", "torch", "iResNet-200, 512 values, 112 pixels"),
+    "backbone/adaface-ir18": (
+        "visavis.nn.backbones.adaface_iresnet:adaface_ir18",
+        "torch",
+        "iResNet-18 as AdaFace and CVLface release it, 512 values, 112 pixels",
+    ),
+    "backbone/adaface-ir50": (
+        "visavis.nn.backbones.adaface_iresnet:adaface_ir50",
+        "torch",
+        "iResNet-50 as AdaFace and CVLface release it, 512 values, 112 pixels",
+    ),
+    "backbone/adaface-ir101": (
+        "visavis.nn.backbones.adaface_iresnet:adaface_ir101",
+        "torch",
+        "iResNet-100 as AdaFace and CVLface release it, 512 values, 112 pixels",
+    ),
     "backbone/mobilefacenet": (
         "visavis.nn.backbones.mobilefacenet:mobilefacenet",
         "torch",
@@ -20,5 +35,85 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "visavis.nn.backbones.mobilefacenet:mobilefacenet_tiny",
         "torch",
         "MobileFaceNet of a quarter width for experiments on a CPU, 128 values, 56 pixels",
+    ),
+    "backbone/light-cnn-4": (
+        "visavis.nn.backbones.light_cnn:LightCNN4Backbone",
+        "torch",
+        "Light CNN-4, 256 values, grey, 128 pixels",
+    ),
+    "backbone/light-cnn-9": (
+        "visavis.nn.backbones.light_cnn:LightCNN9Backbone",
+        "torch",
+        "Light CNN-9, 256 values, grey, 128 pixels",
+    ),
+    "backbone/light-cnn-29": (
+        "visavis.nn.backbones.light_cnn:light_cnn_29",
+        "torch",
+        "Light CNN-29, 256 values, grey, 128 pixels",
+    ),
+    "backbone/light-cnn-29v2": (
+        "visavis.nn.backbones.light_cnn:light_cnn_29v2",
+        "torch",
+        "Light CNN-29 of 2018, summed poolings, 256 values, grey, 128 pixels",
+    ),
+    "backbone/inception-resnet-v1": (
+        "visavis.nn.backbones.inception_resnet:InceptionResNetBackbone",
+        "torch",
+        "Inception-ResNet-v1 of facenet-pytorch, 512 values, 160 pixels",
+    ),
+    "backbone/facenet-nn2": (
+        "visavis.nn.backbones.facenet:facenet_nn2",
+        "torch",
+        "Inception network NN2 of FaceNet, 128 values, 224 pixels",
+    ),
+    "backbone/facenet-nn3": (
+        "visavis.nn.backbones.facenet:facenet_nn3",
+        "torch",
+        "Inception network NN3 of FaceNet, 128 values, 160 pixels",
+    ),
+    "backbone/facenet-nn4": (
+        "visavis.nn.backbones.facenet:facenet_nn4",
+        "torch",
+        "Inception network NN4 of FaceNet, 128 values, 96 pixels",
+    ),
+    "backbone/vit-t": (
+        "visavis.nn.backbones.vit:vit_t",
+        "torch",
+        "Vision transformer of insightface, width 256, 12 blocks, 512 values, 112 pixels",
+    ),
+    "backbone/vit-s": (
+        "visavis.nn.backbones.vit:vit_s",
+        "torch",
+        "Vision transformer of insightface, width 512, 12 blocks, 512 values, 112 pixels",
+    ),
+    "backbone/vit-b": (
+        "visavis.nn.backbones.vit:vit_b",
+        "torch",
+        "Vision transformer of insightface, width 512, 24 blocks, 512 values, 112 pixels",
+    ),
+    "backbone/vit-l": (
+        "visavis.nn.backbones.vit:vit_l",
+        "torch",
+        "Vision transformer of insightface, width 768, 24 blocks, 512 values, 112 pixels",
+    ),
+    "backbone/vit-s8": (
+        "visavis.nn.backbones.vit:vit_s8",
+        "torch",
+        "Vision transformer of CVLface, patches of 8, 12 blocks, 512 values, 112 pixels",
+    ),
+    "backbone/vit-b8": (
+        "visavis.nn.backbones.vit:vit_b8",
+        "torch",
+        "Vision transformer of CVLface, patches of 8, 24 blocks, 512 values, 112 pixels",
+    ),
+    "backbone/swin-t": (
+        "visavis.nn.backbones.swin:swin_t",
+        "torch",
+        "Swin transformer of SwinFace, width 96, 12 blocks, 512 values, 112 pixels",
+    ),
+    "backbone/swin-b": (
+        "visavis.nn.backbones.swin:swin_b",
+        "torch",
+        "Swin transformer of PETALface, width 384, 22 blocks, 512 values, 120 pixels",
     ),
 }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 from typing import ClassVar
 
@@ -12,6 +13,8 @@ from visavis.errors import UsageError
 from visavis.nn.layers.recording import recording
 
 EMBEDDING = "embedding"
+
+_FROM_END = re.compile(r"^blocks\.-(\d+)(?=\.|$)")
 
 Keep = Callable[[str, Tensor], None]
 """What a backbone tells of each declared tap as it goes: name and tensor."""
@@ -43,25 +46,26 @@ class Backbone(nn.Module):
 
         Args:
             x: Normalised input ``(B, C, H, W)``.
-            taps: Names out of `taps`.
+            taps: Names out of `taps`; ``blocks.-1`` is the last block.
 
         Returns:
-            The taps, each ``(B, *self.taps[name])``, and always ``embedding``; in evaluation mode bitwise the
-            same whatever taps are asked for.
+            The taps under the names asked for, each ``(B, *self.taps[name])``, and always ``embedding``; in
+            evaluation mode bitwise the same whatever taps are asked for.
 
         Raises:
             UsageError: An unknown tap, or another input shape.
         """
         self.check_taps(taps)
         self.check_input(x)
-        kept: dict[str, Tensor] = {}
+        wanted = {name: self.tap(name) for name in taps}
+        found: dict[str, Tensor] = {}
 
         def keep(name: str, value: Tensor) -> None:
-            if name in taps:
-                kept[name] = value
+            if name in wanted.values():
+                found[name] = value
 
-        kept[EMBEDDING] = self.embed(x, keep)
-        return kept
+        found[EMBEDDING] = self.embed(x, keep)
+        return {name: found[full] for name, full in wanted.items()} | {EMBEDDING: found[EMBEDDING]}
 
     def embed(self, x: Tensor, keep: Keep) -> Tensor:
         """Normalised input to raw embeddings ``(B, D)``; hands every tap but ``embedding`` to ``keep``."""
@@ -71,13 +75,17 @@ class Backbone(nn.Module):
         """The repeated blocks in order, for adapters and layer-wise rates."""
         raise NotImplementedError
 
+    def tap(self, name: str) -> str:
+        """The declared name of a tap whose block may be counted from the end: ``blocks.-1`` is the last one."""
+        return _FROM_END.sub(lambda found: f"blocks.{len(self.blocks()) - int(found[1])}", name)
+
     def check_taps(self, taps: Sequence[str]) -> None:
         """Refuse taps that are not declared.
 
         Raises:
             UsageError: The message lists those that are.
         """
-        unknown = sorted(set(taps) - set(self.taps))
+        unknown = sorted({name for name in taps if self.tap(name) not in self.taps})
         if unknown:
             raise UsageError(f"no tap {', '.join(unknown)}; the taps are {', '.join(self.taps)}")
 

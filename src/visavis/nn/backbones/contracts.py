@@ -11,3 +11,18 @@ def arcface_contract(size: int = 112) -> InputContract:
     Of arcface_torch, ElasticFace, CurricularFace and their kin.
     """
     return InputContract(colour="rgb", mean=127.5, scale=1 / 127.5, size=(size, size), template="arcface-112")
+
+
+def adaface_contract(size: int = 112) -> InputContract:
+    """`arcface_contract` with the channels in the order blue, green, red. Of AdaFace and MagFace."""
+    return InputContract(colour="bgr", mean=127.5, scale=1 / 127.5, size=(size, size), template="arcface-112")
+
+
+def light_cnn_contract(size: int = 128) -> InputContract:
+    """Grey in [0, 1], the template with 48 pixels between eyes and mouth. Wu et al. 2018, released code."""
+    return InputContract(colour="grey", scale=1 / 255, size=(size, size), template="light-cnn-128")
+
+
+def facenet_contract(size: int = 160) -> InputContract:
+    """RGB, ``(value - 127.5) / 128``, a loose crop. Of facenet-pytorch."""
+    return InputContract(colour="rgb", mean=127.5, scale=1 / 128, size=(size, size), template="facenet-160")

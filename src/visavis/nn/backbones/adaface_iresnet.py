@@ -1,0 +1,44 @@
+"""The iResNet of AdaFace and CVLface: the same blocks, but for two details, in keys of its own."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from torch import nn
+
+from visavis.nn.backbones.contracts import adaface_contract
+from visavis.nn.backbones.iresnet import IResNetBackbone
+
+
+class AdaFaceIResNetBackbone(IResNetBackbone):
+    """`IResNetBackbone` as released with AdaFace (Kim et al. 2022) and in CVLface: ``ir_18`` to ``ir_101``.
+
+    Where the first stage halves the picture and keeps its width, the shortcut takes every second pixel instead of
+    a convolution, and the last BN has neither weight nor bias. Channels are blue, green, red. Kaiming-normal start
+    (fan out), dropout 0.4, as there.
+
+    Args:
+        layers: Blocks of each stage.
+        size: Side of the input, a multiple of 16.
+        dimension: Length of an embedding.
+        dropout: Before the linear layer.
+
+    Raises:
+        UsageError: An option out of range.
+    """
+
+    def __init__(
+        self, layers: tuple[int, int, int, int], /, *, size: int = 112, dimension: int = 512, dropout: float = 0.4
+    ) -> None:
+        super().__init__(layers, size=size, dimension=dimension, dropout=dropout)
+        self.contract = adaface_contract(size)
+        self.layer1.get_submodule("0").downsample = nn.MaxPool2d(1, 2)
+        self.neck = nn.BatchNorm1d(dimension, affine=False)
+        for part in self.modules():
+            if isinstance(part, nn.Conv2d | nn.Linear):
+                nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+
+
+adaface_ir18 = partial(AdaFaceIResNetBackbone, (2, 2, 2, 2))
+adaface_ir50 = partial(AdaFaceIResNetBackbone, (3, 4, 14, 3))
+adaface_ir101 = partial(AdaFaceIResNetBackbone, (3, 13, 30, 3))

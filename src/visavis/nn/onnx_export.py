@@ -1,0 +1,94 @@
+"""A backbone as an ONNX file, and how far it is from torch."""
+
+from __future__ import annotations
+
+import io
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, redirect_stdout
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from visavis._require import require
+from visavis.errors import ModelError
+from visavis.nn.backbones.backbone import Backbone
+from visavis.nn.pixels import resized
+
+INPUT, OUTPUT = "input", "embedding"
+
+
+class Resizing(nn.Module):
+    """A backbone that takes crops of another side than it was built for.
+
+    Args:
+        backbone: The network.
+    """
+
+    def __init__(self, backbone: Backbone) -> None:
+        super().__init__()
+        self.backbone = backbone
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalised crops ``(B, C, S, S)`` to raw embeddings ``(B, D)``."""
+        size = self.backbone.contract.size
+        result: Tensor = self.backbone(x if size is None else resized(x, size))
+        return result
+
+
+def export_onnx(backbone: Backbone, *, size: int) -> bytes:
+    """The network in ONNX with a free batch axis; input ``(B, C, S, S)`` normalised by its contract.
+
+    Args:
+        backbone: In evaluation mode.
+        size: Side S of the crops; the network resizes them where it takes others.
+
+    Returns:
+        The file.
+
+    Raises:
+        DependencyError: onnxscript is not installed.
+        ModelError: torch cannot express the network in ONNX.
+    """
+    require("onnxscript", extra="export", why="export to ONNX")
+    example = torch.zeros(2, backbone.contract.channels, size, size)
+    with _quiet():
+        try:
+            program = torch.onnx.export(
+                Resizing(backbone).eval(),
+                (example,),
+                input_names=[INPUT],
+                output_names=[OUTPUT],
+                dynamic_shapes=({0: torch.export.Dim("batch")},),
+                dynamo=True,
+                verbose=False,
+            )
+        except Exception as error:
+            raise ModelError(f"{type(backbone).__name__} cannot be exported: {error}", reason="model.export") from error
+    assert program is not None
+    data: bytes = program.model_proto.SerializeToString()
+    return data
+
+
+def torch_embeddings(backbone: Backbone, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Raw embeddings of normalised crops by torch, in evaluation mode."""
+    with torch.no_grad():
+        values: NDArray[np.float32] = Resizing(backbone).eval()(torch.from_numpy(inputs)).numpy()
+    return values
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """The exporter tells its steps on stdout, and warns of packages that nobody needs."""
+    logger = logging.getLogger("torch.onnx")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    with warnings.catch_warnings(), redirect_stdout(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            yield
+        finally:
+            logger.setLevel(level)
