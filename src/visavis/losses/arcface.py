@@ -42,12 +42,20 @@ class ArcFaceLoss(HeadLoss):
         scale: Factor of the cosines.
         past_pi: What happens where ``t_y + m`` is above pi: ``rise`` as the equation does, ``linear`` as the
             authors' code does, ``easy`` for its easy margin; see `visavis.losses.targets.add_angle`.
+        vectors: Centres held for each class; see `visavis.losses.subcentre.SubcentreLoss`.
     """
 
     def __init__(
-        self, dimension: int, classes: int, *, margin: float = 0.5, scale: float = 64.0, past_pi: PastPi = "rise"
+        self,
+        dimension: int,
+        classes: int,
+        *,
+        margin: float = 0.5,
+        scale: float = 64.0,
+        past_pi: PastPi = "rise",
+        vectors: int = 1,
     ) -> None:
-        super().__init__(dimension, classes, scale=scale)
+        super().__init__(dimension, classes, scale=scale, vectors=vectors)
         self.margin = margin
         self.past_pi = past_pi
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
 from typing import ClassVar, Literal, get_args
 
 import torch
@@ -90,6 +91,7 @@ class ElasticLoss(HeadLoss):
         margins: Of the last training call, ``(B,)``, 0 at rows without a label; empty before.
     """
 
+    no_margin = MappingProxyType({"margin": 0.0, "deviation": 0.0})
     paper_margin: ClassVar[float]
     paper_deviation: ClassVar[float]
     paper_indexing: ClassVar[PlusIndexing | None] = None

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -34,7 +37,8 @@ class Rows:
 class HeadLoss(ClassifierLoss):
     """A classifier on the unit sphere: cosines with class centres, a margin, a scale, cross-entropy.
 
-    A head implements `apply_margin`. In evaluation mode there is no margin.
+    A head implements `apply_margin`, and says in `no_margin` how to take its margin away. In evaluation mode there
+    is none.
 
     Args:
         dimension: Length of an embedding.
@@ -44,7 +48,11 @@ class HeadLoss(ClassifierLoss):
 
     Attributes:
         weight: Class centres ``(classes * vectors, dimension)``, of any norm.
+        no_margin: Options with which training is that of `visavis.losses.normface.NormFaceLoss`; None where there
+            are none.
     """
+
+    no_margin: ClassVar[Mapping[str, Any] | None] = MappingProxyType({"margin": 0.0})
 
     def __init__(self, dimension: int, classes: int, *, scale: float | None = 64.0, vectors: int = 1) -> None:
         super().__init__(dimension, classes, vectors=vectors)

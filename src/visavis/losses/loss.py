@@ -24,6 +24,16 @@ def full_precision(values: Tensor) -> Tensor:
     return values.to(torch.promote_types(values.dtype, torch.float32))
 
 
+def check_same_shape(embeddings: Tensor, target: Tensor) -> None:
+    """Refuse target embeddings of another length than the embeddings.
+
+    Raises:
+        UsageError: Both shapes.
+    """
+    if target.shape != embeddings.shape:
+        raise UsageError(f"targets are {tuple(embeddings.shape)} like the embeddings; got {tuple(target.shape)}")
+
+
 def check_labels(labels: Tensor, *, rows: int, classes: int | None) -> None:
     """Refuse labels that do not fit.
 
@@ -53,7 +63,8 @@ class Loss(nn.Module):
 
     Attributes:
         target: What the second argument is. ``label``: int64 ``(B,)`` class numbers; ``embedding``: float
-            ``(B, D)``, embeddings to be near; ``both``: labels second and embeddings ``(B, D)`` third.
+            ``(B, D)``, embeddings to be near; ``both``: labels second and embeddings ``(B, D)`` third. None of
+            them gets a gradient unless the loss says so.
         has_classes: Whether the loss is built with ``(dimension, classes)`` and holds one centre a class.
         classes: Number of classes; None where any label of 0 or more will do.
         seen: What the last call saw: name -> number or scalar tensor; read it with `measures`.
@@ -83,10 +94,6 @@ class Loss(nn.Module):
         batch = [full_precision(embeddings), target, *([] if other is None else [other])]
         if self.target == "embedding":
             batch[1] = full_precision(target)
-            if target.shape != embeddings.shape:
-                raise UsageError(
-                    f"targets are {tuple(embeddings.shape)} like the embeddings; got {tuple(target.shape)}"
-                )
         else:
             check_labels(target, rows=len(embeddings), classes=self.classes)
         if any(len(part) != len(embeddings) for part in batch):

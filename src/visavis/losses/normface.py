@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from types import MappingProxyType
+from typing import Any
+
 from torch import Tensor
 
 from visavis.losses.head import HeadLoss, Rows
@@ -30,6 +33,8 @@ class NormFaceLoss(HeadLoss):
         classes: Number of classes.
         scale: Factor of the cosines.
     """
+
+    no_margin = MappingProxyType[str, Any]({})
 
     def __init__(self, dimension: int, classes: int, *, scale: float = 64.0) -> None:
         super().__init__(dimension, classes, scale=scale)

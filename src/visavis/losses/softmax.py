@@ -22,7 +22,7 @@ class SoftmaxLoss(ClassifierLoss):
         ``L = -log(exp(z_y) / sum_j exp(z_j))`` with ``z_j = w_j . x + b_j``
 
     Paper:
-        Taigman et al. 2014, DeepFace, section 3.2; Wen et al. 2016, eq. 1.
+        Taigman et al. 2014, DeepFace; as an equation in Wen et al. 2016, eq. 1.
 
     Paper values:
         None to set; a bias.

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from visavis.errors import UsageError
-from visavis.losses.loss import Loss
+from visavis.losses.loss import Loss, check_same_shape
 
 SplitMode = Literal["mirror", "mask", "resize"]
 """How a half becomes a picture; see `split_faces`."""
@@ -111,7 +111,8 @@ class SymmetryLoss(Loss):
     """The distance of the embeddings of the two halves of a face, to be added to any loss of whole faces.
 
     Call it with left and right embeddings, and as the third argument the frontality ``(B,)`` of each face;
-    without it every face counts as frontal. A constant embedding has loss 0: it is no loss on its own.
+    without it every face counts as frontal. A constant embedding has loss 0: it is no loss on its own. Both
+    halves get a gradient.
 
     Equation:
         ``L = w / n sum_{rho_i >= threshold} rho_i |e_left / |e_left| - e_right / |e_right||^2``, ``n`` the number of
@@ -140,6 +141,7 @@ class SymmetryLoss(Loss):
 
     def compute(self, embeddings: Tensor, target: Tensor, other: Tensor | None = None) -> Tensor:
         """See `symmetry_loss`."""
+        check_same_shape(embeddings, target)
         rho = embeddings.new_ones(len(embeddings)) if other is None else other.to(embeddings.dtype)
         if rho.ndim != 1:
             raise UsageError(f"frontality is one number a face, (B,); got {tuple(rho.shape)}")

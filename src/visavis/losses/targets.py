@@ -34,6 +34,19 @@ def change_targets(cosine: Tensor, labels: Tensor, change: Callable[[Tensor], Te
     return cosine.scatter_add(1, own, difference[:, None])
 
 
+def others_above(cosine: Tensor, labels: Tensor, limits: Tensor | float) -> Tensor:
+    """Which cosines with other classes than the own are above a limit: bool ``(B, C)``.
+
+    Args:
+        cosine: ``(B, C)``.
+        labels: int64 ``(B,)``, the own column; -1 where all columns are others.
+        limits: One, or ``(B, 1)``, one a row.
+    """
+    own = labels.clamp_min(0)[:, None]
+    above = cosine.detach() > limits
+    return above.scatter(1, own, above.gather(1, own) & (labels < 0)[:, None])
+
+
 def add_angle(cosine: Tensor, angle: Tensor | float, *, past_pi: PastPi = "rise") -> Tensor:
     """``cos(theta + angle)`` of ``cos(theta)``.
 
@@ -58,3 +71,15 @@ def add_angle(cosine: Tensor, angle: Tensor | float, *, past_pi: PastPi = "rise"
     if past_pi == "linear":
         return turned.where(cosine > (math.pi - angles).cos(), cosine - angles * angles.sin())
     return turned if past_pi == "rise" else turned.where(cosine > 0, cosine)
+
+
+def multiply_angle_by(cosine: Tensor, times: float) -> Tensor:
+    """``cos(times theta)`` of ``cos(theta)``; the cosine is held 1e-7 away from 1 and -1.
+
+    Args:
+        cosine: Any shape, in [-1, 1].
+        times: Any number above 0; 1 gives the cosine itself.
+    """
+    if times == 1:
+        return cosine
+    return (times * cosine.clamp(-1.0 + _FROM_THE_POLE, 1.0 - _FROM_THE_POLE).acos()).cos()

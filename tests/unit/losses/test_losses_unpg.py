@@ -82,7 +82,7 @@ def test_it_equals_the_softmax_over_the_joined_row(seed):
     one = unpg_loss(ours[0], labels, ours[1], scale=16)
     two = F.cross_entropy(16 * torch.cat([joined[0], joined[1].expand(5, -1)], 1), labels)
     one.backward(), two.backward()
-    assert float(one) == pytest.approx(float(two), abs=1e-6)
+    assert one.item() == pytest.approx(two.item(), abs=1e-6)
     for mine, slow in zip(ours, joined, strict=True):
         assert torch.allclose(mine.grad, slow.grad, atol=1e-5)
 
