@@ -82,7 +82,7 @@ def read_labelled(
     taken, people = [], []
     others: defaultdict[str, set[str]] = defaultdict(set)
     for name in names:
-        person = _person(name, book, set_name)
+        person = person_of(name, book, set_name)
         known = book.role(set_name or "", person)
         if known is not None and known != role:
             others[known].add(person)
@@ -114,7 +114,12 @@ def _named(names: list[str], wanted: Iterable[str]) -> set[str]:
     return found
 
 
-def _person(name: str, ledger: Ledger, set_name: str | None) -> str:
+def person_of(name: str, ledger: Ledger, set_name: str | None) -> str:
+    """The person of a picture: the innermost folder that the ledger knows, else the folder that it lies in.
+
+    Raises:
+        InputError: It lies in no folder.
+    """
     parts = name.replace("\\", "/").split("/")[:-1]
     if not parts:
         raise InputError(

@@ -1,0 +1,1 @@
+"""Readers of labelled collections: one format a file, one protocol for all."""
