@@ -22,6 +22,7 @@ from visavis.cli import (
     embed,
     evaluate,
     explain,
+    export,
     models,
     reproduce,
     systems,
@@ -54,6 +55,7 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
 app.command("explain")(explain.explain)
 app.command("train")(train.train)
+app.command("export")(export.export)
 app.command("models")(models.models)
 app.command("systems")(systems.systems)
 app.command("reproduce")(reproduce.reproduce)

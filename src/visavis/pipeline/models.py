@@ -7,7 +7,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from visavis import registry
-from visavis.cards import WeightCard
+from visavis.calibration.table import Calibration
+from visavis.cards import LocalFile, WeightCard
 from visavis.errors import InputError, ModelError, UsageError
 from visavis.io.files import is_file, is_folder, read_file
 from visavis.runtime.brought import CARD_SUFFIX
@@ -72,6 +73,32 @@ def create_detector(model: Any, *, engine: EngineOptions, policy: str | None = N
             raise UsageError("a minimum size is set when the detector is made; give it to your detector")
         return model
     return model_card(model, kind="detector")(engine=engine, policy=policy, minimum_size=minimum_size)
+
+
+CALIBRATION_SUFFIX = ".calibration.json"
+"""What is added to the name of a model file for the calibration that lies beside it."""
+
+
+def calibration_beside(embedder: Any, space: str) -> Calibration | None:
+    """The calibration beside the file of a recogniser, where it was fitted in this space; else None.
+
+    Args:
+        embedder: One with a card.
+        space: Fingerprint of the pipeline's template space: another detector or rule has another one.
+
+    Raises:
+        UsageError: There is one, and it cannot be read.
+    """
+    card = getattr(embedder, "card", None)
+    source = card.sources[0] if isinstance(card, WeightCard) else None
+    if not isinstance(source, LocalFile):
+        return None
+    path = Path(source.path).expanduser()
+    beside = path.with_name(path.name + CALIBRATION_SUFFIX)
+    if not is_file(beside):
+        return None
+    found = Calibration.load(beside)
+    return found if found.space == space else None
 
 
 def _is_path(model: str | Path) -> bool:

@@ -15,7 +15,14 @@ from visavis.io import read_batch
 from visavis.io._unreadable import printable
 from visavis.pipeline.case import Case
 from visavis.pipeline.decide import Children, decide
-from visavis.pipeline.models import DEFAULT_DETECTOR, DEFAULT_EMBEDDER, create_detector, create_embedder, is_pack
+from visavis.pipeline.models import (
+    DEFAULT_DETECTOR,
+    DEFAULT_EMBEDDER,
+    calibration_beside,
+    create_detector,
+    create_embedder,
+    is_pack,
+)
 from visavis.pipeline.portions import chunks, shifted
 from visavis.pipeline.side import Side
 from visavis.pipeline.side_of import side_of
@@ -71,7 +78,8 @@ class Pipeline:
         engine: Engine, precision, threads of the embedder; the defaults of the environment when None.
         flip: Average each embedding with that of the mirrored crop.
         minimum_size: Faces whose longer box side is smaller are left out; pixels of the picture.
-        calibration: Operating points of one's own, fitted in this pipeline's space; the shipped ones when None.
+        calibration: Operating points of one's own, fitted in this pipeline's space. When None, those beside the
+            model's file (``NAME.onnx.calibration.json``) if they were fitted in this space, else the shipped ones.
         policy: Licence policy, ``research`` or ``commercial``.
 
     Raises:
@@ -106,7 +114,7 @@ class Pipeline:
                 f"the calibration {calibration.name} was fitted in space {calibration.space}, this pipeline's is "
                 f"{self.space.fingerprint}; fit it with this detector, rule and model"
             )
-        self._calibration = calibration
+        self._calibration = calibration or calibration_beside(self.embedder, self.space.fingerprint)
 
     @property
     def made_by(self) -> Provenance:
@@ -114,7 +122,7 @@ class Pipeline:
         return self.embedder.made_by
 
     def calibration(self) -> Calibration:
-        """The calibration that was given, else the one that ships for this space.
+        """The calibration that was given, else the one beside the model, else the one that ships for this space.
 
         Raises:
             ModelError: There is none for this combination of detector, rule and recogniser.

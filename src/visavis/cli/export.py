@@ -1,0 +1,106 @@
+"""visavis export: a trained recogniser as an ONNX file with its card, calibration and accuracy."""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+from typing import Annotated, Any, cast
+
+import typer
+
+from visavis._require import require
+from visavis.cli import options
+from visavis.cli.output import console, print_json, progress, shown
+from visavis.cli.tables import check_folder
+from visavis.errors import UsageError
+
+
+def export(
+    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of visavis train.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the network goes: NAME.onnx.")],
+    weights: Annotated[
+        str, typer.Option("--weights", help="best (by what the run watched, else the last) or last.")
+    ] = "best",
+    name: Annotated[str, typer.Option("--name", help="What the model is called; else the name of the file.")] = "",
+    licence: Annotated[str, typer.Option("--licence", help="Terms of the weights.")] = "not stated",
+    use: Annotated[str, typer.Option("--use", help="research, or any where the pictures allow it.")] = "research",
+    people: Annotated[
+        Path | None,
+        typer.Option("--calibrate", help="Folder or archive, a folder a person, of people of role calibrate."),
+    ] = None,
+    mated: Annotated[
+        Path | None, typer.Option("--mated", help="Other labelled pictures for the pairs of one person.")
+    ] = None,
+    without: Annotated[
+        Path | None, typer.Option("--without", help="Text file of mated pictures to leave out, one a line.")
+    ] = None,
+    population: Annotated[str, typer.Option("--population", help="Whom the pictures of --calibrate show.")] = "",
+    pairs: Annotated[Path | None, typer.Option("--pairs", help="Pair list to measure accuracy on.")] = None,
+    images: Annotated[Path | None, typer.Option("--images", help="Folder or archive of its pictures.")] = None,
+    as_json: options.Json = False,
+) -> None:
+    """Write the network of a run as ONNX, prove that it gives the same embeddings, and write its card.
+
+    With --calibrate, operating points are fitted and lie beside the file, where verify and all other commands find
+    them; with --pairs, accuracy is measured and goes into the card. The file goes to --model of every command.
+
+    Example: visavis export runs/first --out mine.onnx --calibrate people/ --population "visitors, passport photos"
+    """
+    require("torch", extra="export", why="export")
+    if people is not None and not population.strip():
+        raise UsageError("--population says whom the pictures of --calibrate show; no rate is printed without it")
+    if (pairs is None) != (images is None):
+        raise UsageError("accuracy needs both --pairs LIST and --images PICTURES")
+    check_folder(out)
+    from visavis.cards import Use
+    from visavis.training.recipes.export import export_run
+    from visavis.training.recipes.measure import calibrate_export, evaluate_export
+    from visavis.training.recipes.trained import Which, read_run
+
+    trained = read_run(run, which=cast(Which, weights))
+    exported = export_run(trained, out, licence=licence, use=cast(Use, use), name=name)
+    document: dict[str, Any] = {"parity": exported.parity, "calibration": None, "accuracy": None}
+    if people is not None:
+        with progress("calibrating") as advance:
+            fitted = calibrate_export(
+                exported, people, mated=mated, without=_listed(without), population=population, progress=advance
+            )
+        document["calibration"] = {"population": fitted.population, "points": _points(fitted)}
+    if pairs is not None and images is not None:
+        with progress("evaluating") as advance:
+            exported, result = evaluate_export(exported, pairs, images, progress=advance)
+        chosen = ("accuracy", "accuracy_interval", "pairs", "people", "failed", "tar_at_far", "shipped", "roles")
+        document["accuracy"] = {key: result[key] for key in chosen}
+    document |= {"out": str(exported.path), "card": exported.card.to_dict(), "step": trained.step}
+    if as_json:
+        print_json(document)
+    else:
+        _print(document)
+
+
+def _listed(path: Path | None) -> list[str]:
+    """Names in the first column of a text or CSV file."""
+    if path is None:
+        return []
+    from visavis.io.files import read_file
+
+    rows = csv.reader(read_file(path).decode("utf-8-sig").splitlines())
+    return [row[0] for row in rows if row and row[0].strip() and row[0] != "file"]
+
+
+def _points(fitted: Any) -> list[dict[str, float]]:
+    return [{"fmr": point.fmr, "threshold": point.threshold} for point in fitted.points]
+
+
+def _print(document: dict[str, Any]) -> None:
+    card, screen = document["card"], console()
+    screen.print(f"{card['name']} in {shown(document['out'])}, {card['dimension']} values, {card['use']} use")
+    screen.print(f"sha256 {card['sha256']}; unit embeddings differ from torch by {document['parity']:.1e} at most")
+    screen.print(f"trained on {card['trained_on']}")
+    if document["calibration"] is not None:
+        points = ", ".join(
+            f"{point['threshold']:.4f} at fmr={point['fmr']:g}" for point in document["calibration"]["points"]
+        )
+        screen.print(f"thresholds {points}; population: {document['calibration']['population']}")
+    if document["accuracy"] is not None:
+        screen.print(card["notes"][-1])

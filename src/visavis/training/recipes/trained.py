@@ -1,0 +1,73 @@
+"""What a run made: its recipe, and the backbone with its weights."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from visavis.errors import ModelError, UsageError
+from visavis.io.files import read_file
+from visavis.nn.backbones.backbone import Backbone
+from visavis.training.checkpoints import BEST, load_checkpoint, newest_checkpoint
+from visavis.training.engine import CHECKPOINTS, RECORD
+from visavis.training.recipes.part import Part
+
+Which = Literal["best", "last"]
+_PREFIX = "backbone."
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Trained:
+    """A trained backbone.
+
+    Attributes:
+        backbone: In evaluation mode.
+        record: ``run.json`` of the run.
+        step: Optimiser steps behind the weights.
+        averaged: Whether they are the moving average.
+        template: Name of the landmark template of the crops it was trained on.
+    """
+
+    backbone: Backbone
+    record: Mapping[str, Any]
+    step: int
+    averaged: bool
+    template: str
+
+
+def read_run(run: str | Path, *, which: Which = "best") -> Trained:
+    """The backbone of a run of `train_recogniser`.
+
+    Args:
+        run: Folder of the run.
+        which: ``best``: the checkpoint that the run's watched measure chose, or the last where nothing was
+            watched; ``last``: the last one. The moving average is taken where the run has one.
+
+    Raises:
+        ModelError: No run, or no checkpoint that can be read.
+        UsageError: Another word for ``which``.
+    """
+    if which not in get_args(Which):
+        raise UsageError(f"weights are best or last; got {which!r}")
+    folder = Path(run)
+    if not (folder / RECORD).is_file():
+        raise ModelError(f"{folder} holds no run of visavis train: it has no {RECORD}", reason="model.missing")
+    record = json.loads(read_file(folder / RECORD))
+    state: Mapping[str, Any] | None
+    if which == "best" and (folder / CHECKPOINTS / BEST).is_file():
+        state = load_checkpoint(folder / CHECKPOINTS / BEST)
+    else:
+        state, _ = newest_checkpoint(folder / CHECKPOINTS)
+    if state is None:
+        raise ModelError(f"{folder} has no checkpoint yet; let it train longer", reason="model.missing")
+    part = record["recipe"]["backbone"]
+    backbone: Backbone = Part(part["name"], part["options"]).build("backbone")
+    averaged = state["average"] is not None
+    weights = {**state["task"], **(state["average"]["values"] if averaged else {})}
+    backbone.load_state_dict(
+        {name.removeprefix(_PREFIX): value for name, value in weights.items() if name.startswith(_PREFIX)}
+    )
+    return Trained(backbone.eval(), record, state["step"], averaged, str(record["train"][0]["template"]))
