@@ -14,7 +14,7 @@ from visavis.losses.triplet import TripletLoss
 
 
 def harmonic_masks(labels: Tensor) -> tuple[Tensor, Tensor]:
-    """Positives and negatives among new and old embeddings of one batch, without pairs of two old ones.
+    """Positives and negatives among new and old embeddings of one batch.
 
     Rows and columns are the B new embeddings and then the B old ones. A face and itself in the other version
     are a pair of one person.
@@ -69,3 +69,8 @@ class HarmonicTripletLoss(TripletLoss):
         if not bool(different.any()):
             raise UsageError("harmonic triplets need two people or more in a batch; got one: shuffle the rows")
         return self.over(squared_distances(stacked, stacked), same, different)
+
+    def triplets_of(self, squared: Tensor, same: Tensor, different: Tensor) -> Tensor:
+        """Triplets among the new and the old rows, without those of old rows only."""
+        triplets = super().triplets_of(squared, same, different)
+        return triplets[:, (triplets < len(squared) // 2).any(0)]

@@ -122,15 +122,17 @@ class TripletLoss(Loss):
         same, different = pair_masks(target)
         return self.over(squared_distances(embeddings, embeddings), same, different)
 
+    def triplets_of(self, squared: Tensor, same: Tensor, different: Tensor) -> Tensor:
+        """The triplets that the loss takes: int64 ``(3, T)``; see `mine_triplets`."""
+        return mine_triplets(squared, same, different, margin=self.margin, mining=self.mining, fallback=self.fallback)
+
     def over(self, squared: Tensor, same: Tensor, different: Tensor) -> Tensor:
         """The loss of a matrix of distances ``(A, B)``, see `mine_triplets`.
 
         Warns:
             UserWarning: There is no semi-hard triplet and all distances are 0: the network has collapsed.
         """
-        triplets = mine_triplets(
-            squared, same, different, margin=self.margin, mining=self.mining, fallback=self.fallback
-        )
+        triplets = self.triplets_of(squared, same, different)
         loss = triplet_loss(squared, triplets, margin=self.margin)
         distances = squared.detach()
         anchors, positives, negatives = triplets

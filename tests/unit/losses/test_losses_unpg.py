@@ -118,7 +118,7 @@ def test_the_wrapper_equals_a_loop(scope, head):
     state = torch.get_rng_state()
     found = loss(embeddings, labels)
     torch.set_rng_state(state)
-    cosines = loss.head.margin_cosines(embeddings, labels)
+    cosines = loss.head.margin_cosines(embeddings, labels).detach()
     similarities, pairs = negative_pairs(embeddings, labels)
     kept = whisker_filter(similarities, whisker=0.5)
     assert 0 < int(kept.sum()) < len(kept)
@@ -127,10 +127,10 @@ def test_the_wrapper_equals_a_loop(scope, head):
         seen = kept & ((pairs == row).any(0) if scope == "anchor" else True)
         terms = [math.exp(64 * (value - 1)) for value in [*cosines[row].tolist(), *similarities[seen].tolist()]]
         rows.append(math.log(sum(terms)) - 64 * (float(cosines[row, labels[row]]) - 1))
-    assert float(found) == pytest.approx(np.mean(rows), rel=1e-9)
+    assert found.item() == pytest.approx(np.mean(rows), rel=1e-9)
     order = torch.randperm(len(labels))
     if head != "loss/elastic-cos":
-        assert float(loss(embeddings[order], labels[order])) == pytest.approx(float(found))
+        assert loss(embeddings[order], labels[order]).item() == pytest.approx(found.item())
     measured = loss.measures()
     assert measured["negatives_before"] == len(kept) and measured["negatives_after"] == int(kept.sum())
     assert measured["min"] < measured["lower"] < measured["upper"] or measured["upper"] < measured["max"]
@@ -143,10 +143,10 @@ def test_with_one_person_or_in_evaluation_it_is_the_plain_head(scope):
     inputs = embeddings.clone().requires_grad_()
     alone = loss(inputs, torch.zeros_like(labels))
     alone.backward()
-    assert float(alone) == pytest.approx(float(loss.head(embeddings, torch.zeros_like(labels))))
+    assert alone.item() == pytest.approx(loss.head(embeddings, torch.zeros_like(labels)).item())
     assert inputs.grad.isfinite().all() and loss.measures()["negatives_before"] == 0
     plain = F.cross_entropy(64 * loss.head.cosine(embeddings), labels)
-    assert float(loss.eval()(embeddings, labels)) == pytest.approx(float(plain))
+    assert loss.eval()(embeddings, labels).item() == pytest.approx(plain.item())
 
 
 def test_an_anchor_without_pairs_has_a_gradient():
