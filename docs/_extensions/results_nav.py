@@ -11,5 +11,10 @@ def on_config(config: Any) -> Any:
     folder = Path(config.docs_dir) / "results"
     for section in config.nav:
         if "Results" in section:
-            section["Results"] = [f"results/{page.name}" for page in sorted(folder.glob("*.md"))]
+            systems = _pages(folder / "systems", "results/systems")
+            section["Results"] = _pages(folder, "results") + ([{"Published systems": systems}] if systems else [])
     return config
+
+
+def _pages(folder: Path, address: str) -> list[Any]:
+    return [f"{address}/{page.name}" for page in sorted(folder.glob("*.md"))]

@@ -16,14 +16,15 @@ from visavis.protocols.labelled import read_labelled
 from visavis.protocols.ledger import Ledger, require_disjoint
 from visavis.systems._small_faces import SmallFaces, grey
 
-ARCHIVE = "orl/orl.tar"
-HEIGHT, WIDTH = 24, 20
 
-
-def read_orl(archive: Path) -> SmallFaces:
+def read_orl(archive: Path, *, size: tuple[int, int] = (24, 20)) -> SmallFaces:
     """The miniature, from an archive or folder with one folder a person.
 
     People whom the ledger knows with another role than quick are left out.
+
+    Args:
+        archive: Where the pictures are.
+        size: Height and width to make of them.
 
     Raises:
         UnreadableError: The archive, or a picture in it, cannot be read.
@@ -39,7 +40,7 @@ def read_orl(archive: Path) -> SmallFaces:
             f"as {fewest} pictures of one",
             reason="labelled",
         )
-    pixels = np.stack([grey(read(labelled.store.get(name)).pixels, HEIGHT, WIDTH) for name in labelled.names])
+    pixels = np.stack([grey(read(labelled.store.get(name)).pixels, *size) for name in labelled.names])
     border = len(names) * 3 // 4
     require_disjoint(names[:border].tolist(), names[border:].tolist())
     fitted = people < border

@@ -23,26 +23,25 @@ from visavis.protocols.ledger import Ledger, require_disjoint
 from visavis.protocols.pairs import PairList, read_pairs
 from visavis.systems._small_faces import SmallFaces, grey
 
-FILES = (
-    "celeba_ids/celeba_ids.tar",
-    "celeba_ids/labels.csv",
-    "cfp_dev/cfp_dev.tar",
-    "cfp_dev/pairs_FF.csv",
-)
-SIDE = 48
 _CHUNK = 256
 
 
-def read_web_faces(data: Path) -> SmallFaces:
-    """The miniature, from the data folder.
+def read_web_faces(archive: Path, labels: Path, images: Path, listed: Path, *, size: tuple[int, int]) -> SmallFaces:
+    """The miniature, from its files.
 
     A training picture without a face is left out; a test picture without one fails, and its pairs are rejections.
+
+    Args:
+        archive: The CelebA identities.
+        labels: Their table, with the column ``suspect``.
+        images: The CFP pictures.
+        listed: Their pairs.
+        size: Height and width to make of the crops.
 
     Raises:
         UnreadableError: A file cannot be read.
         UsageError: Somebody would be trained on and tested on.
     """
-    archive, labels, images, listed = (data / name for name in FILES)
     ledger = Ledger.load()
     labelled = read_labelled(archive, role="train", without=_suspects(labels), ledger=ledger)
     pairs = read_pairs(listed)
@@ -51,8 +50,8 @@ def read_web_faces(data: Path) -> SmallFaces:
         [("celeba_ids", person) for person in labelled.people], [("cfp_dev", person) for person in person_of.values()]
     )
     pipeline, store = Pipeline(), open_store(images)
-    train, landmarks, found = _aligned(pipeline, [labelled.store.get(name) for name in labelled.names])
-    test, _, tested = _aligned(pipeline, [source_of(store, name) for name in pairs.images])
+    train, landmarks, found = _aligned(pipeline, [labelled.store.get(name) for name in labelled.names], size)
+    test, _, tested = _aligned(pipeline, [source_of(store, name) for name in pairs.images], size)
     fitted = np.array(labelled.people)[found]
     left, right = pairs.positions()
     return SmallFaces(
@@ -89,14 +88,14 @@ def _numbers(people: Sequence[str]) -> NDArray[np.int64]:
 
 
 def _aligned(
-    pipeline: Pipeline, sources: Sequence[Source]
+    pipeline: Pipeline, sources: Sequence[Source], size: tuple[int, int]
 ) -> tuple[NDArray[np.float32], NDArray[np.float32], NDArray[np.bool_]]:
     """Small grey crops ``(N, 1, H, W)``, landmarks in crop pixels ``(N, 5, 2)``, and which pictures have a face."""
     pixels, landmarks, found = [], [], []
     for start in range(0, len(sources), _CHUNK):
         pictures, faces = pipeline.detect(sources[start : start + _CHUNK], which="central")
         crops = pipeline.aligner.align(pictures, faces)
-        pixels += [grey(crop, SIDE, SIDE) for crop in crops.pixels]
+        pixels += [grey(crop, *size) for crop in crops.pixels]
         turned = np.einsum("nij,nkj->nki", crops.matrices[:, :, :2], faces.points) + crops.matrices[:, None, :, 2]
         landmarks.append(turned.astype(np.float32))
         found.append(crops.ok)
