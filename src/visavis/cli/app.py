@@ -24,6 +24,7 @@ from visavis.cli import (
     explain,
     export,
     models,
+    pack,
     reproduce,
     systems,
     train,
@@ -53,6 +54,7 @@ app.command("embed")(embed.embed)
 app.command("assess")(assess.assess)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
+app.command("pack")(pack.pack)
 app.command("explain")(explain.explain)
 app.command("train")(train.train)
 app.command("export")(export.export)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -76,7 +76,7 @@ def read_labelled(
     book = ledger or Ledger.load()
     store = open_store(path)
     names = store.names()
-    refused = _named(names, without)
+    refused = named_pictures(names, without)
     # A collection may lie below some folders of its own; cfp_dev has two levels below a person.
     set_name = book.guess_set(str(path)) or book.guess_set(names[:1] or [str(path)])
     taken, people = [], []
@@ -100,17 +100,21 @@ def read_labelled(
     return Labelled(store, tuple(taken), tuple(people), set_name, left_out)
 
 
-def _named(names: list[str], wanted: Iterable[str]) -> set[str]:
-    """The pictures of these names, given with or without the top folder's name.
+def named_pictures(names: Sequence[str], wanted: Iterable[str]) -> set[str]:
+    """The pictures of these names, where either side may leave out the top folder.
 
     Raises:
         InputError: A name that is not there.
     """
     short = {name.partition("/")[2]: name for name in names}
     known = set(names)
-    found = {name if name in known else short.get(name, "") for name in wanted}
-    if "" in found:
-        raise InputError("a picture that is to be left out is not in the collection", reason="labelled")
+    found = set()
+    for name in wanted:
+        rest = name.partition("/")[2]
+        one = name if name in known else short.get(name) or (rest if rest in known else None)
+        if one is None:
+            raise InputError(f"{name} is to be left out and is not in the collection", reason="labelled")
+        found.add(one)
     return found
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.data.readers.collection import Record, collection_error, file_state, hashed
-from visavis.errors import UnreadableError
+from visavis.errors import InputError, UnreadableError
 from visavis.io.files import open_regular, read_file
 from visavis.io.limits import Limits, default_limits
 from visavis.io.source import Source
@@ -158,6 +158,8 @@ def read_property(path: str | Path) -> tuple[int, int, int]:
 def _read_picture(file: RecordFile, offset: int, limits: Limits) -> bytes:
     try:
         return file.read(offset, limits)
+    except InputError as error:
+        raise UnreadableError(error.message, reason="unreadable.corrupt") from error
     except OSError as error:
         raise UnreadableError(f"{file.path}: {error}", reason="unreadable.io-error") from error
 

@@ -1,0 +1,254 @@
+"""Packing a collection: detect and align once, resumable, the same pack however it was interrupted."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from visavis.data.crop_makers import CropMaker, Cut
+from visavis.data.pack import Pack, PackFailure, check_new
+from visavis.data.pack_writer import PackRows, PixelFile, digests, disk_errors
+from visavis.data.readers.collection import Collection, hashed
+from visavis.data.selection import Selected
+from visavis.errors import InputError, NoFaceError
+from visavis.io.atomic import write_atomically
+from visavis.jobs.chunk import ChunkResult, RowFailure
+from visavis.jobs.engine import JobEngine
+from visavis.jobs.ledger import JobLedger
+from visavis.types.status import Failure
+
+CHUNK = 64
+"""Pictures of a chunk: what a kill loses of each worker, at most."""
+LEDGER = "jobs.sqlite"
+_VERSION = 1
+
+
+def pack_collection(
+    collection: Collection,
+    selected: Selected,
+    path: str | Path,
+    maker: CropMaker,
+    *,
+    engine: JobEngine,
+    progress: Callable[[int, int], None] | None = None,
+) -> Pack:
+    """Make a pack of a collection, or go on with one that was interrupted.
+
+    While it is made, everything lies in the folder ``.NAME.work`` beside the pack: crops, chunk by chunk, and the
+    ledger of the job. A chunk that was counted is never done again. At the end the crops are joined, in the order of
+    the collection, and the folder of the pack appears at once. The pack is the same, byte for byte, for any number of
+    workers and interruptions. A chunk's file is removed as soon as it was joined, so the disk must hold the pack and
+    little more.
+
+    Args:
+        collection: The pictures.
+        selected: Which of them.
+        path: The folder to make.
+        maker: From pictures to crops.
+        engine: Runs the chunks.
+        progress: Called with the number of pictures done and of all.
+
+    Raises:
+        UsageError: The folder exists; or the interrupted pack was begun with other pictures or options; or the disk
+            cannot be written.
+        InputError: Another process is at it; the disk has no room for it; files of the interrupted pack are gone.
+        NoFaceError: No picture gave a crop.
+        KeyboardInterrupt: Ctrl-C; run it again to go on.
+    """
+    target = Path(path)
+    check_new(target)
+    place = target.with_name(f".{target.name}.work")
+    with disk_errors(target):
+        place.mkdir(exist_ok=True)
+    with _alone(place, target):
+        check_new(target)
+        if not (place / LEDGER).exists():
+            check_room(target, rows=len(selected.rows), size=maker.size)
+        try:
+            _Packing(collection, selected, target, place, maker).run(engine, progress)
+        except NoFaceError:
+            shutil.rmtree(place, ignore_errors=True)  # there is nothing to go on with
+            raise
+    shutil.rmtree(place, ignore_errors=True)
+    return Pack.open(target)
+
+
+@contextmanager
+def _alone(place: Path, target: Path) -> Iterator[None]:
+    from filelock import FileLock, Timeout
+
+    lock = FileLock(place / "lock", timeout=0)
+    try:
+        lock.acquire()
+    except Timeout as error:
+        raise InputError(
+            f"another process is packing {target}; wait for it, or name another folder", reason="jobs.locked"
+        ) from error
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+@dataclass(frozen=True, slots=True)
+class _Packing:
+    """One run. A chunk leaves ``N.crops``, its crops, and ``N.json``, what is known of them."""
+
+    collection: Collection
+    selected: Selected
+    target: Path
+    place: Path
+    maker: CropMaker
+
+    def run(self, engine: JobEngine, progress: Callable[[int, int], None] | None) -> None:
+        total = len(self.selected.rows)
+        ledger = JobLedger(self.place / LEDGER)
+        try:
+            ledger.start(kind="pack", fingerprint=self.fingerprint(), chunks=-(-total // CHUNK))
+            ledger.release()  # whoever held a chunk is dead: this process has the lock
+            engine.run(
+                ledger,
+                self.chunk,
+                progress=None if progress is None else lambda done, _: progress(min(done * CHUNK, total), total),
+            )
+            with disk_errors(self.target):
+                self.join(ledger)
+        finally:
+            ledger.close()
+
+    def fingerprint(self) -> str:
+        record = {
+            "version": _VERSION,
+            "collection": self.collection.fingerprint(),
+            "rows": hashlib.sha256(self.selected.rows.tobytes()).hexdigest(),
+            "people": hashed(self.selected.people),
+            "maker": self.maker.fingerprint(),
+            "chunk": CHUNK,
+        }
+        return hashed([json.dumps(record, sort_keys=True)])
+
+    def chunk(self, number: int) -> ChunkResult:
+        """Make the crops of a chunk; its files hold the same whenever it is done."""
+        rows = self.selected.rows[number * CHUNK : (number + 1) * CHUNK]
+        records = [self.collection[int(row)] for row in rows]
+        cut = self.maker.cut([record.source for record in records])
+        kept = np.flatnonzero(cut.status.ok)
+        names = [record.name for record in records]
+        lost = [place for place, failure in enumerate(cut.status) if failure is not None]
+        with disk_errors(self.target):
+            write_atomically(self.place / f"{number}.json", _columns(cut, kept, names, lost))
+            write_atomically(self.place / f"{number}.crops", np.ascontiguousarray(cut.pixels[kept]).tobytes())
+        failures = tuple(
+            RowFailure(names[place], failure.reason, failure.message)
+            for place, failure in enumerate(cut.status)
+            if failure is not None
+        )
+        return ChunkResult({"crops": len(kept)}, failures)
+
+    def join(self, ledger: JobLedger) -> None:
+        """All chunks as one pack; goes on where it was interrupted."""
+        counts = {number: int(result["crops"]) for number, result in ledger.results()}
+        failures = ledger.failures()
+        total = sum(counts.values())
+        if not total:
+            raise NoFaceError(_nothing(self.collection.path, failures), reason="input")
+        draft = self.place / "pack"
+        draft.mkdir(exist_ok=True)
+        self._join_pixels(draft, counts, total)
+        columns = PackRows()
+        reasons = iter(failures)
+        for number in counts:
+            record = json.loads((self.place / f"{number}.json").read_bytes())
+            people = self.selected.people[number * CHUNK : (number + 1) * CHUNK]
+            columns.names += record["names"]
+            columns.identities += [people[place] for place in record["kept"]]
+            columns.digests += [bytes.fromhex(digest) for digest in record["digests"]]
+            for field, shape in (("boxes", (-1, 4)), ("landmarks", (-1, 5, 2)), ("scores", (-1,))):
+                values = np.array(record[field], np.float32).reshape(shape)  # null becomes NaN
+                getattr(columns, field).append(values)
+            for place in record["lost"]:
+                row = next(reasons)
+                columns.failures.append(PackFailure(row.key, people[place], Failure(row.reason, row.message)))
+        chosen = self.selected
+        columns.save(
+            draft,
+            size=self.maker.size,
+            template=self.maker.template,
+            detector=self.maker.detector_tag,
+            landmarks=self.maker.landmarks,
+            source=Path(self.collection.path).name,
+            set_name=chosen.set_name,
+            roles=chosen.roles,
+            left_out=chosen.left_out,
+            without=chosen.without,
+            ledger=chosen.ledger,
+        )
+        draft.rename(self.target)
+
+    def _join_pixels(self, draft: Path, counts: dict[int, int], total: int) -> None:
+        shape = (-1, self.maker.size, self.maker.size, 3)
+        pixels = PixelFile(draft, self.maker.size)
+        try:
+            start = 0
+            for number, count in counts.items():
+                part = self.place / f"{number}.crops"
+                if part.exists():
+                    pixels.put(start, np.frombuffer(part.read_bytes(), np.uint8).reshape(shape))
+                    pixels.sync()
+                    part.unlink()
+                elif pixels.rows() < start + count:  # else it was joined before an interruption
+                    raise InputError(
+                        f"{part} is gone, so the pack cannot be completed; remove {self.place} and pack again",
+                        reason="pack",
+                    )
+                start += count
+            pixels.finish(total)
+        finally:
+            pixels.close()
+
+
+def _columns(cut: Cut, kept: Any, names: list[str], lost: list[int]) -> bytes:
+    def plain(values: Any) -> Any:
+        return [None if value != value else float(value) for value in np.asarray(values).ravel()]
+
+    record = {
+        "kept": kept.tolist(),
+        "lost": lost,
+        "names": [names[place] for place in kept],
+        "boxes": plain(cut.boxes[kept]),
+        "landmarks": plain(cut.landmarks[kept]),
+        "scores": plain(cut.scores[kept]),
+        "digests": [digest.hex() for digest in digests(cut.pixels[kept])],
+    }
+    return json.dumps(record).encode()
+
+
+def _nothing(path: str, failures: list[RowFailure]) -> str:
+    counts: dict[str, int] = {}
+    for row in failures:
+        counts[row.reason] = counts.get(row.reason, 0) + 1
+    told = ", ".join(f"{count} {reason}" for reason, count in sorted(counts.items()))
+    return f"no picture of {path} gave a crop ({told}); the first says: {failures[0].message}"
+
+
+def check_room(path: Path, *, rows: int, size: int) -> None:
+    """Refuse to begin a pack for which the disk has no room.
+
+    Raises:
+        InputError: Reason ``jobs.full``.
+    """
+    free, needed = shutil.disk_usage(path.parent).free, (rows + CHUNK) * size * size * 3
+    if free < needed:
+        raise InputError(
+            f"{path.parent} has {free} bytes free; {rows} crops of {size} pixels need {needed}: make room or choose "
+            "another disk",
+            reason="jobs.full",
+        )
