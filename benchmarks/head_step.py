@@ -1,0 +1,103 @@
+"""Time of a training step of the ArcFace head, against pytorch-metric-learning's.
+
+A step is forward and backward of the loss alone, to embeddings and class centres. Both sides get the same batch,
+the same centres and the same form past pi, take turns, and must agree in loss and gradients first.
+
+    python benchmarks/head_step.py [--threads 2] [--rounds 15] [--json docs/results/head_step.json]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import math
+import platform
+import statistics
+import time
+from importlib.metadata import version
+from pathlib import Path
+
+import torch
+from pytorch_metric_learning.losses import ArcFaceLoss as Peer
+
+from visavis.losses.arcface import ArcFaceLoss
+
+DIMENSION = 512
+SIZES = ((64, 1_000), (128, 10_000), (512, 10_000), (128, 85_742))
+"""Rows of a batch and number of classes; 85,742 are the people of MS1MV2."""
+
+
+def _sides(rows, classes):
+    generator = torch.Generator().manual_seed(0)
+    ours = ArcFaceLoss(DIMENSION, classes, past_pi="linear")
+    peer = Peer(num_classes=classes, embedding_size=DIMENSION, margin=math.degrees(ours.margin), scale=ours.scale)
+    with torch.no_grad():
+        ours.weight.normal_(generator=generator)
+        peer.W.copy_(ours.weight.T)
+    embeddings = torch.randn(rows, DIMENSION, generator=generator)
+    labels = torch.randint(0, classes, (rows,), generator=generator)
+    return ours, peer, embeddings, labels
+
+
+def _step(loss, embeddings, labels):
+    inputs = embeddings.clone().requires_grad_()
+    loss.zero_grad()
+    began = time.perf_counter()
+    value = loss(inputs, labels)
+    value.backward()
+    return time.perf_counter() - began, value.detach(), inputs.grad
+
+
+def _require_agreement(ours, peer, embeddings, labels):
+    _, mine, my_gradient = _step(ours, embeddings, labels)
+    _, theirs, their_gradient = _step(peer, embeddings, labels)
+    torch.testing.assert_close(mine, theirs, rtol=1e-4, atol=1e-4)
+    torch.testing.assert_close(my_gradient, their_gradient, rtol=1e-2, atol=1e-5)
+    torch.testing.assert_close(ours.weight.grad, peer.W.grad.T, rtol=1e-2, atol=1e-5)
+
+
+def measure(rows, classes, rounds):
+    ours, peer, embeddings, labels = _sides(rows, classes)
+    _require_agreement(ours, peer, embeddings, labels)
+    seconds = {"ours": [], "theirs": []}
+    for turn in range(rounds):
+        order = (("ours", ours), ("theirs", peer))
+        for side, loss in order if turn % 2 else reversed(order):
+            seconds[side].append(_step(loss, embeddings, labels)[0])
+    ratios = [theirs / mine for mine, theirs in zip(seconds["ours"], seconds["theirs"], strict=True)]
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return {
+        "rows": rows,
+        "classes": classes,
+        "ours_ms": round(1e3 * statistics.median(seconds["ours"]), 2),
+        "theirs_ms": round(1e3 * statistics.median(seconds["theirs"]), 2),
+        "ratio": round(middle, 2),
+        "ratio_quartiles": [round(low, 2), round(high, 2)],
+    }
+
+
+def main():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--rounds", type=int, default=15)
+    parser.add_argument("--json", type=Path, help="where the figures are written")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    results = []
+    for rows, classes in SIZES:
+        results.append(measure(rows, classes, options.rounds))
+        print(json.dumps(results[-1]), flush=True)
+    record = {
+        "what": "forward and backward of ArcFace, 512-D, float32; ratio is theirs over ours, median over rounds",
+        "threads": options.threads,
+        "rounds": options.rounds,
+        "machine": platform.processor() or platform.machine(),
+        "versions": {name: version(name) for name in ("torch", "pytorch-metric-learning")},
+        "results": results,
+    }
+    if options.json:
+        options.json.write_text(json.dumps(record, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
