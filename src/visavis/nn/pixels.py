@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
+
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -41,6 +45,8 @@ def _constant(value: Values, like: Tensor) -> Tensor:
 def resized(values: Tensor, size: tuple[int, int]) -> Tensor:
     """Crops of the side that a network takes: means of whole blocks where the sides divide, else bilinear.
 
+    Bilinear with antialiasing, as two products with constant matrices: engines disagree on ONNX's own resize.
+
     Args:
         values: Float ``(B, C, H, W)``.
         size: Height and width wanted.
@@ -50,4 +56,21 @@ def resized(values: Tensor, size: tuple[int, int]) -> Tensor:
         return values
     if height % size[0] == 0 and width % size[1] == 0:
         return F.avg_pool2d(values, (height // size[0], width // size[1]))
-    return F.interpolate(values, size=size, mode="bilinear", antialias=height > size[0] or width > size[1])
+    rows = torch.tensor(triangle_weights(height, size[0]), dtype=values.dtype, device=values.device)
+    columns = torch.tensor(triangle_weights(width, size[1]), dtype=values.dtype, device=values.device)
+    return rows @ values @ columns.T
+
+
+@lru_cache(maxsize=16)
+def triangle_weights(side: int, wanted: int) -> NDArray[np.float64]:
+    """What each new row takes of the old ones in bilinear resizing, pixel centres on centres, wider when it shrinks.
+
+    Returns:
+        float64 ``(wanted, side)``, rows of sum 1.
+    """
+    scale = side / wanted
+    centres = (np.arange(wanted) + 0.5) * scale - 0.5
+    away = np.abs(np.arange(side) - centres[:, None]) / max(scale, 1.0)
+    weights = np.maximum(0.0, 1.0 - away)
+    weights /= weights.sum(axis=1, keepdims=True)
+    return weights

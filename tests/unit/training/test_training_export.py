@@ -1,0 +1,138 @@
+"""A run becomes a file that the inference road takes: same embeddings, its card, its calibration."""
+
+import dataclasses
+import json
+
+import numpy as np
+import pytest
+import torch
+from recogniser_task import patterns
+from test_training_recogniser import RECIPE
+
+from visavis.data.pack import Pack
+from visavis.errors import ModelError, UsageError
+from visavis.nn.pixels import normalise
+from visavis.pipeline.models import create_embedder
+from visavis.pipeline.pipeline import Pipeline
+from visavis.runtime.session import EngineOptions
+from visavis.training.recipes import export
+from visavis.training.recipes.export import export_run, template_of, trained_on
+from visavis.training.recipes.run import train_recogniser
+from visavis.training.recipes.trained import read_run
+from visavis.training.settings import MovingAverage, Watch
+from visavis.types import Crops, Status
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("run")
+    trained = Pack.write(folder / "train", *patterns(6, 5, seed=1))
+    develop = Pack.write(folder / "develop", *patterns(4, 4, seed=2))
+    settings = dataclasses.replace(
+        RECIPE.training, steps=4, average=MovingAverage(0.5), watch=Watch("auc"), evaluate_every=1.0
+    )
+    train_recogniser(dataclasses.replace(RECIPE, training=settings), trained, develop=develop, out=folder / "run")
+    return folder / "run"
+
+
+@pytest.fixture(scope="module")
+def exported(run, tmp_path_factory):
+    return export_run(read_run(run), tmp_path_factory.mktemp("export") / "mine.onnx", licence="MIT")
+
+
+def crops(count=5):
+    pixels = np.random.default_rng(1).integers(0, 256, (count, 112, 112, 3), np.uint8)
+    matrices = np.tile(np.eye(2, 3, dtype=np.float32), (count, 1, 1))
+    return Crops(pixels, matrices, "arcface-112", Status((None,) * count))
+
+
+@pytest.mark.parametrize("engine", ["onnxruntime", "openvino"])
+def test_any_engine_gives_the_embeddings_of_torch(run, exported, engine):
+    backbone = read_run(run).backbone
+    given = crops()
+    planes = normalise(torch.from_numpy(np.array(given.pixels)), backbone.contract)
+    # 112 pixels to the 32 of the network
+    with torch.no_grad():
+        values = backbone(
+            torch.nn.functional.interpolate(planes, size=(32, 32), mode="bilinear", antialias=True)
+        ).numpy()
+    wanted = values / np.linalg.norm(values, axis=1, keepdims=True)
+    options = EngineOptions(engine=engine, precision="fp32", threads=1)
+    found = create_embedder(str(exported.path), engine=options).embed(given)
+    np.testing.assert_allclose(found.vectors, wanted, atol=2e-5)
+    assert exported.parity < 1e-5
+
+
+def test_the_card_says_what_the_weights_are(exported):
+    card = json.loads(exported.path.with_name("mine.onnx.card.json").read_text())
+    assert card["sha256"] == exported.card.sha256 and card["licence"] == "MIT" and card["use"] == "research"
+    assert card["trained_on"] == "a set of its own: 30 crops of 6 people"
+    assert card["contract"]["size"] == [112, 112] and card["dimension"] == 16
+    assert "loss/cosface" in card["notes"][0] and "moving average" in card["notes"][0]
+
+
+def test_a_changed_file_is_not_loaded(exported, tmp_path):
+    path = tmp_path / "mine.onnx"
+    path.write_bytes(exported.path.read_bytes() + b"\0")
+    path.with_name("mine.onnx.card.json").write_bytes(exported.path.with_name("mine.onnx.card.json").read_bytes())
+    with pytest.raises(ModelError, match="sha256"):
+        create_embedder(str(path), engine=EngineOptions.default())
+
+
+def test_research_weights_are_refused_under_the_commercial_policy(exported):
+    with pytest.raises(ModelError, match="research only"):
+        create_embedder(str(exported.path), engine=EngineOptions.default(), policy="commercial")
+
+
+def test_the_averaged_weights_of_the_best_checkpoint_are_taken(run):
+    best = torch.load(run / "checkpoints" / "best.pt", weights_only=True)
+    trained = read_run(run)
+    name = "conv_sep.layers.0.weight"
+    assert trained.averaged and trained.step == best["step"]
+    assert torch.equal(trained.backbone.state_dict()[name], best["average"]["values"][f"backbone.{name}"])
+    assert not torch.equal(best["task"][f"backbone.{name}"], best["average"]["values"][f"backbone.{name}"])
+    assert read_run(run, which="last").step == 4
+
+
+def test_what_cannot_be_exported_is_refused_and_leaves_nothing(run, tmp_path, monkeypatch):
+    trained = read_run(run)
+    with pytest.raises(UsageError, match=r"NAME\.onnx"):
+        export_run(trained, tmp_path / "a.pt", licence="MIT")
+    known = {**trained.record, "train": [{**trained.record["train"][0], "set": "celeba_ids"}]}
+    with pytest.raises(UsageError, match="research only"):
+        export_run(dataclasses.replace(trained, record=known), tmp_path / "a.onnx", licence="MIT", use="any")
+    with pytest.raises(UsageError, match="best or last"):
+        read_run(run, which="first")
+    with pytest.raises(ModelError, match="no run of visavis train"):
+        read_run(tmp_path)
+    monkeypatch.setattr(export, "TOLERANCE", -1.0)
+    with pytest.raises(ModelError, match="differs from torch"):
+        export_run(trained, tmp_path / "b.onnx", licence="MIT")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_calibration_beside_the_file_is_used_in_its_own_space_only(exported, tmp_path):
+    from visavis.calibration.table import shipped
+
+    path = tmp_path / "mine.onnx"
+    for name in ("mine.onnx", "mine.onnx.card.json"):
+        (tmp_path / name).write_bytes(exported.path.with_name(name).read_bytes())
+    pipeline = Pipeline(model=path)
+    with pytest.raises(ModelError, match="no calibration"):
+        pipeline.calibration()
+    fitted = dataclasses.replace(shipped(Pipeline().space.fingerprint), space=pipeline.space.fingerprint, name="beside")
+    (tmp_path / "mine.onnx.calibration.json").write_text(json.dumps(fitted.to_dict()))
+    assert Pipeline(model=path).calibration().name == "beside"
+    with pytest.raises(ModelError, match="no calibration"):
+        Pipeline(model=path, flip=True).calibration()
+
+
+def test_packs_of_another_size_follow_the_same_points():
+    assert template_of("arcface-56").name == "arcface-112"
+    with pytest.raises(ModelError, match="no template"):
+        template_of("other-96")
+
+
+def test_the_record_of_the_data_names_people_and_roles():
+    part = {"set": "celeba_ids", "crops": 90, "identities": 9, "roles": {"train": 8, "unlisted": 1}}
+    assert trained_on({"train": [part]}) == "celeba_ids: 90 crops of 9 people (8 of role train, 1 of role unlisted)"
