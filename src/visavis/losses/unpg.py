@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Literal, cast, get_args
+from collections.abc import Callable, Mapping
+from typing import Any, Literal, get_args
 
 import torch
 from torch import Tensor
@@ -125,7 +125,8 @@ class UNPGLoss(Loss):
     Args:
         dimension: Length of an embedding.
         classes: Number of classes.
-        head: Makes the margin head: called with dimension and classes, or a name of the registry.
+        head: Makes the margin head: called with dimension, classes and the options; or a name of the registry.
+        head_options: Options of the head, such as its margin and scale.
         whisker: r of the filter; infinity for none.
         scope: ``batch``: each row sees all pairs, as the authors' code does. ``anchor``: those that contain it;
             a gradient about B times weaker, which wants another weight.
@@ -141,7 +142,8 @@ class UNPGLoss(Loss):
         dimension: int,
         classes: int,
         *,
-        head: Callable[[int, int], HeadLoss] | str = "loss/cosface",
+        head: Callable[..., HeadLoss] | str = "loss/cosface",
+        head_options: Mapping[str, Any] | None = None,
         whisker: float = 1.5,
         scope: Scope = "batch",
     ) -> None:
@@ -151,8 +153,8 @@ class UNPGLoss(Loss):
                 f"UNPG takes a scope of {', '.join(get_args(Scope))} and a whisker of 0 or more; "
                 f"got {scope!r} and {whisker}"
             )
-        make = cast(Callable[[int, int], HeadLoss], registry.load(head) if isinstance(head, str) else head)
-        self.head = make(dimension, classes)
+        make = registry.load(head) if isinstance(head, str) else head
+        self.head = make(dimension, classes, **(head_options or {}))
         if not isinstance(self.head, HeadLoss) or self.head.scale is None:
             raise UsageError(f"UNPG wraps a margin head with a fixed scale; got {type(self.head).__name__}")
         self.classes = classes
