@@ -41,6 +41,8 @@ def moved_centres(embeddings: Tensor, labels: Tensor, centres: Tensor, *, rate: 
 class CentreLoss(Loss):
     """Softmax, plus the distance of each embedding to a centre of its class.
 
+    Without the softmax it is a term to add to another loss: alone, equal embeddings make it 0.
+
     Equation:
         ``L = L_softmax + lambda / 2 mean_i |x_i - c_{y_i}|^2``;
         ``c_j <- c_j - alpha sum_i [y_i = j] (c_j - x_i) / (1 + sum_i [y_i = j])``
@@ -59,9 +61,10 @@ class CentreLoss(Loss):
         rate: alpha; of ``update="paper"`` only.
         update: ``paper``: centres are a buffer and each training call moves them after the loss. ``gradient``:
             they are a parameter of the optimiser.
+        with_softmax: Whether the softmax is a part of it.
 
     Attributes:
-        softmax: The classifier.
+        softmax: The classifier, or None.
         centres: ``(C, D)``, from 0.
     """
 
@@ -76,6 +79,7 @@ class CentreLoss(Loss):
         weight: float = 0.003,
         rate: float = 0.5,
         update: CentreUpdate = "paper",
+        with_softmax: bool = True,
     ) -> None:
         super().__init__()
         if not weight >= 0 or not 0 <= rate <= 1 or update not in get_args(CentreUpdate):
@@ -83,7 +87,7 @@ class CentreLoss(Loss):
                 f"the centre loss takes a weight of 0 or more, a rate in [0, 1] and an update of "
                 f"{', '.join(get_args(CentreUpdate))}; got {weight}, {rate}, {update!r}"
             )
-        self.softmax = SoftmaxLoss(dimension, classes)
+        self.softmax = SoftmaxLoss(dimension, classes) if with_softmax else None
         self.classes = classes
         self.weight, self.rate, self.update = weight, rate, update
         begin = torch.zeros(classes, dimension)
@@ -94,11 +98,16 @@ class CentreLoss(Loss):
 
     def compute(self, embeddings: Tensor, target: Tensor, other: Tensor | None = None) -> Tensor:
         """See the class."""
-        classified: Tensor = self.softmax(embeddings, target)
+        if embeddings.shape[1] != self.centres.shape[1]:
+            raise UsageError(f"this loss takes embeddings (B, {self.centres.shape[1]}); got {tuple(embeddings.shape)}")
         moving = self.training and self.update == "paper"
         centres = self.centres.clone() if moving else self.centres
         distance = centre_loss(embeddings, target, centres.to(embeddings.dtype))
         if moving:
             self.centres.copy_(moved_centres(embeddings, target, self.centres, rate=self.rate))
-        self.seen = {"softmax": classified.detach(), "centre": distance.detach()}
+        self.seen = {"centre": distance.detach()}
+        if self.softmax is None:
+            return self.weight * distance
+        classified: Tensor = self.softmax(embeddings, target)
+        self.seen["softmax"] = classified.detach()
         return classified + self.weight * distance

@@ -45,5 +45,9 @@ def test_centres_can_be_left_to_the_optimiser():
     before = loss.centres.detach().clone()
     loss(torch.randn(6, 4), torch.tensor([0, 1, 2, 0, 1, 0])).backward()
     assert torch.equal(loss.centres, before) and loss.centres.grad.any()
+    alone = CentreLoss(4, 3, weight=2.0, with_softmax=False)
+    embeddings, labels = torch.randn(6, 4), torch.tensor([0, 1, 2, 0, 1, 0])
+    assert alone(embeddings, labels).item() == pytest.approx(embeddings.square().sum(1).mean().item(), rel=1e-5)
+    assert not list(alone.parameters())
     with pytest.raises(UsageError, match="paper, gradient"):
         CentreLoss(4, 3, update="none")

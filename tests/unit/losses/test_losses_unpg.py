@@ -164,6 +164,16 @@ def test_the_head_gets_its_options():
     assert torch.equal(loss.head.logits(embeddings, labels), 16 * loss.head.margin_cosines(embeddings, labels))
 
 
+def test_the_penalty_of_the_head_is_added():
+    embeddings, labels = batch()
+    torch.manual_seed(0)
+    loss = UNPGLoss(6, 3, head="loss/magface").double()
+    without = UNPGLoss(6, 3, head="loss/magface", head_options={"regulariser": 0.0}).double()
+    without.load_state_dict(loss.state_dict())
+    difference = loss(embeddings, labels) - without(embeddings, labels)
+    assert difference.item() == pytest.approx(loss.head.penalty(embeddings).item()) and difference > 1
+
+
 def test_what_does_not_fit_is_refused():
     embeddings, labels = batch()
     with pytest.raises(UsageError, match="batch, anchor"):
