@@ -96,20 +96,16 @@ def expand_range(pattern: str) -> list[str]:
     Raises:
         UsageError: A range that runs backwards, or more than 100,000 paths.
     """
-    found = _RANGE.search(pattern)
-    if found is None:
-        return [pattern]
-    first, last = int(found[1]), int(found[2])
-    if last < first or last - first >= _MOST_SHARDS:
-        raise UsageError(f"the range {found[0]} runs backwards or over more than {_MOST_SHARDS} numbers")
-    width = len(found[1]) if found[1].startswith("0") else 0
-    names = (
-        f"{pattern[: found.start()]}{number:0{width}}{pattern[found.end() :]}" for number in range(first, last + 1)
-    )
-    paths = [path for name in names for path in expand_range(name)]
-    if len(paths) > _MOST_SHARDS:
-        raise UsageError(f"{pattern} stands for more than {_MOST_SHARDS} archives")
-    return paths
+    texts, count = [pattern], 1
+    for found in _RANGE.finditer(pattern):
+        first, last = int(found[1]), int(found[2])
+        count *= max(0, last - first + 1)
+        if not 0 < count <= _MOST_SHARDS:
+            raise UsageError(f"the ranges of {pattern} run backwards, or over more than {_MOST_SHARDS} archives")
+        width = len(found[1]) if found[1].startswith("0") else 0
+        numbers = [f"{number:0{width}}" for number in range(first, last + 1)]
+        texts = [text.replace(found[0], number, 1) for text in texts for number in numbers]
+    return texts
 
 
 def _key(name: str) -> tuple[str, str]:
