@@ -34,9 +34,25 @@ class AdaFaceIResNetBackbone(IResNetBackbone):
         self.contract = adaface_contract(size)
         self.layer1.get_submodule("0").downsample = nn.MaxPool2d(1, 2)
         self.neck = nn.BatchNorm1d(dimension, affine=False)
+        self.released = _released(layers)
         for part in self.modules():
             if isinstance(part, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+
+
+_UNIT = {"bn1": 0, "conv1": 1, "bn2": 2, "prelu": 3, "conv2": 4, "bn3": 5}
+
+
+def _released(layers: tuple[int, ...]) -> dict[str, str]:
+    """The blocks stand in one row, and every layer has a number in place of a name."""
+    ends = {"conv1.": "input_layer.0.", "bn1.": "input_layer.1.", "prelu.": "input_layer.2."}
+    ends |= {"bn2.": "output_layer.0.", "fc.": "output_layer.3.", "neck.": "output_layer.4."}
+    places = [(stage, block) for stage, count in enumerate(layers, start=1) for block in range(count)]
+    for number, (stage, block) in enumerate(places):
+        here, there = f"layer{stage}.{block}", f"body.{number}"
+        ends |= {f"{here}.{name}.": f"{there}.res_layer.{index}." for name, index in _UNIT.items()}
+        ends[f"{here}.downsample."] = f"{there}.shortcut_layer."
+    return ends
 
 
 adaface_ir18 = partial(AdaFaceIResNetBackbone, (2, 2, 2, 2))

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -29,13 +28,14 @@ class Backbone(nn.Module):
         contract: How 0..255 pixels become the input: colour, mean, scale, size, template.
         dimension: Length of an embedding.
         taps: Tap name -> shape of that tensor without the batch; ``embedding`` is always one of them.
-        released: Prefix of our keys -> prefix of the same keys in released checkpoints, where they differ.
+        released: Prefix of our keys -> prefix of the same keys in released checkpoints, where they differ; the
+            longest prefix counts.
     """
 
     contract: InputContract
     dimension: int
     taps: Mapping[str, tuple[int, ...]]
-    released: ClassVar[Mapping[str, str]] = {}
+    released: Mapping[str, str] = {}
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised input ``(B, C, H, W)`` to raw embeddings ``(B, D)``; see `contract`."""

@@ -14,7 +14,7 @@ def arcface_contract(size: int = 112) -> InputContract:
 
 
 def adaface_contract(size: int = 112) -> InputContract:
-    """`arcface_contract` with the channels in the order blue, green, red. Of AdaFace and MagFace."""
+    """`arcface_contract` with the channels in the order blue, green, red. Of AdaFace."""
     return InputContract(colour="bgr", mean=127.5, scale=1 / 127.5, size=(size, size), template="arcface-112")
 
 
@@ -26,3 +26,20 @@ def light_cnn_contract(size: int = 128) -> InputContract:
 def facenet_contract(size: int = 160) -> InputContract:
     """RGB, ``(value - 127.5) / 128``, a loose crop. Of facenet-pytorch."""
     return InputContract(colour="rgb", mean=127.5, scale=1 / 128, size=(size, size), template="facenet-160")
+
+
+def magface_contract(size: int = 112) -> InputContract:
+    """Blue, green, red in [0, 1]. Of MagFace."""
+    return InputContract(colour="bgr", scale=1 / 255, size=(size, size), template="arcface-112")
+
+
+def imagenet_contract(size: int = 112) -> InputContract:
+    """RGB with the mean and deviation of ImageNet. Of UNPG."""
+    mean, deviation = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+    return InputContract(
+        colour="rgb",
+        mean=(255 * mean[0], 255 * mean[1], 255 * mean[2]),
+        scale=(1 / (255 * deviation[0]), 1 / (255 * deviation[1]), 1 / (255 * deviation[2])),
+        size=(size, size),
+        template="arcface-112",
+    )

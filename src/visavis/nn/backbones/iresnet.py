@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -67,7 +66,7 @@ class IResNetBackbone(Backbone):
         UsageError: An option out of range.
     """
 
-    released: ClassVar[Mapping[str, str]] = {"neck.": "features."}
+    released: Mapping[str, str] = {"neck.": "features."}
 
     def __init__(
         self, layers: tuple[int, int, int, int], /, *, size: int = 112, dimension: int = 512, dropout: float = 0.0

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
 
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -113,7 +112,7 @@ class LightCNN9Backbone(Backbone):
         UsageError: An option out of range.
     """
 
-    released: ClassVar[Mapping[str, str]] = {"trunk.": "features."}
+    released: Mapping[str, str] = {"trunk.": "features."}
 
     def __init__(self, *, size: int = 128, dimension: int = 256, dropout: float = 0.5) -> None:
         check_options(size=size, multiple=16, dimension=dimension, dropout=dropout)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
-from typing import ClassVar
 
 from torch import Tensor, nn
 
@@ -112,7 +111,7 @@ class MobileFaceNetBackbone(Backbone):
         UsageError: An option out of range.
     """
 
-    released: ClassVar[Mapping[str, str]] = {"head.": "features."}
+    released: Mapping[str, str] = {"head.": "features."}
 
     def __init__(
         self, depths: tuple[int, int, int, int], /, *, width: float = 2.0, size: int = 112, dimension: int = 512

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -79,7 +78,7 @@ class ViTBackbone(Backbone):
         UsageError: An option out of range.
     """
 
-    released: ClassVar[Mapping[str, str]] = {"body.": "blocks."}
+    released: Mapping[str, str] = {"body.": "blocks."}
 
     def __init__(
         self,

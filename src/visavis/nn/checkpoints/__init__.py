@@ -1,0 +1,1 @@
+"""Released checkpoints of other projects, in the networks of this one."""
