@@ -256,6 +256,33 @@ def test_one_row_and_one_class_have_a_loss_or_a_reason(name):
             make(name, classes=0)
 
 
+def test_a_linear_map_learns_from_it(name):
+    """Noisy views of five people, of which one direction in two is noise: people part, or the target is reached."""
+    loss = make(name)
+    generator = torch.Generator().manual_seed(4)
+    people = torch.randn(CLASSES, 2 * DIMENSION, generator=generator) * torch.tensor([1.0, 0.0]).repeat(DIMENSION)
+    labels = torch.arange(CLASSES).repeat(4)
+    views = people[labels] + torch.randn(len(labels), 2 * DIMENSION, generator=generator)
+    network = torch.nn.Linear(2 * DIMENSION, DIMENSION)
+    wanted = 3 * torch.nn.functional.normalize(torch.randn(CLASSES, DIMENSION, generator=generator))[labels]
+    rest = {"label": (labels,), "embedding": (wanted,), "both": (labels, wanted)}[loss.target]
+
+    def parted():
+        units = torch.nn.functional.normalize(network(views)).detach()
+        same, cosines = labels[:, None] == labels, units @ units.T
+        return float(cosines[same].mean() - cosines[~same].mean())
+
+    before, first = parted(), value(loss, network(views), *rest).item()
+    optimiser = torch.optim.Adam([*network.parameters(), *loss.parameters()], lr=0.02)
+    for _ in range(60):
+        optimiser.zero_grad()
+        loss(network(views), *rest).backward()
+        optimiser.step()
+    assert parted() > before + 0.2
+    if loss.target == "embedding":
+        assert value(loss, network(views), *rest).item() < 0.5 * first
+
+
 def test_its_docstring_lets_one_write_it_again(name):
     kind = KINDS[name]
     text = inspect.getdoc(kind)
