@@ -295,7 +295,9 @@ def test_commands_and_snippets_run(page: Path, place: Path, surroundings: dict[s
 @pytest.mark.parametrize("page", PAGES, ids=NAMES)
 def test_blocks_that_are_not_run_say_why(page: Path) -> None:
     for block in blocks(page):
-        assert block.kind in ("console", "python", "bash"), f"{page}:{block.line}: a block of {block.kind or 'no kind'}"
+        assert block.kind in ("console", "python", "bash", "yaml"), (
+            f"{page}:{block.line}: a block of {block.kind or 'no kind'}"
+        )
         assert block.kind != "bash" or not block.runs, f"{page}:{block.line}: bash needs <!-- not run: reason --> above"
 
 
@@ -376,6 +378,22 @@ def test_every_reason_is_in_the_guide() -> None:
     reasons |= {f"unreadable.{why}" for why in re.findall(rf"\bunreadable\(\s*{first},\s*\"([a-z-]+)\"", source)}
     assert len(reasons) > 30
     assert [reason for reason in sorted(reasons) if f"`{reason}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    "page", [page for page in PAGES if any(block.kind == "yaml" for block in blocks(page))], ids=str
+)
+def test_yaml_blocks_are_parts_of_a_recipe(page: Path) -> None:
+    import yaml
+
+    from visavis.training.recipes.read import read_recipe
+    from visavis.training.recipes.recipe import RecogniserRecipe
+
+    for block in blocks(page):
+        if block.kind == "yaml":
+            changed = {**read_recipe("small").to_record(), **yaml.safe_load("\n".join(block.lines))}
+            recipe = RecogniserRecipe.from_record(changed)
+            recipe.loss.build("loss", dimension=8, classes=3)
 
 
 def test_every_extra_is_on_the_first_page() -> None:
