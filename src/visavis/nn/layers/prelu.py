@@ -28,11 +28,13 @@ class _Slope(torch.autograd.Function):
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, Tensor]:
         x, weight = ctx.saved_tensors
         (gradient,) = gradients
+        slope = weight.view((1, -1) + (1,) * (x.ndim - 2))
+        others = [axis for axis in range(x.ndim) if axis != 1]
         above = torch.ops.aten.threshold_backward(gradient, x, 0.0)
         below = gradient - above
-        shape = (1, -1) + (1,) * (x.ndim - 2)
-        others = [axis for axis in range(x.ndim) if axis != 1]
-        return torch.addcmul(above, below, weight.view(shape)), (below * x).sum(others)
+        if torch.is_grad_enabled():  # gradients of gradients
+            return torch.addcmul(above, below, slope), (below * x).sum(others)
+        return above.addcmul_(below, slope), below.mul_(x).sum(others)
 
 
 class PReLU(nn.PReLU):
