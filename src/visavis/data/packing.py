@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,7 @@ from visavis.data.pack import Pack, PackFailure, check_new
 from visavis.data.pack_writer import PackRows, PixelFile, digests, disk_errors
 from visavis.data.readers.collection import Collection, hashed
 from visavis.data.selection import Selected
-from visavis.errors import InputError, NoFaceError
+from visavis.errors import InputError, NoFaceError, UsageError
 from visavis.io.atomic import write_atomically
 from visavis.jobs.chunk import ChunkResult, RowFailure
 from visavis.jobs.engine import JobEngine
@@ -64,21 +65,35 @@ def pack_collection(
         KeyboardInterrupt: Ctrl-C; run it again to go on.
     """
     target = Path(path)
-    check_new(target)
     place = target.with_name(f".{target.name}.work")
+    if not place.exists():
+        check_new(target)
     with disk_errors(target):
         place.mkdir(exist_ok=True)
-    with _alone(place, target):
-        check_new(target)
+    packing = _Packing(collection, selected, target, place, maker)
+    with _alone(place, target), _removed_on(place, NoFaceError):
+        if os.path.lexists(target):
+            finished = packing.finished()
+            shutil.rmtree(place, ignore_errors=True)
+            if finished:  # killed when only this folder was left to remove
+                return Pack.open(target)
+            check_new(target)
         if not (place / LEDGER).exists():
-            check_room(target, rows=len(selected.rows), size=maker.size)
-        try:
-            _Packing(collection, selected, target, place, maker).run(engine, progress)
-        except NoFaceError:
-            shutil.rmtree(place, ignore_errors=True)  # there is nothing to go on with
-            raise
+            with _removed_on(place, InputError):
+                check_room(target, rows=len(selected.rows), size=maker.size)
+        packing.run(engine, progress)
     shutil.rmtree(place, ignore_errors=True)
     return Pack.open(target)
+
+
+@contextmanager
+def _removed_on(place: Path, error: type[Exception]) -> Iterator[None]:
+    """Removes the folder when an error comes after which there is nothing to go on with."""
+    try:
+        yield
+    except error:
+        shutil.rmtree(place, ignore_errors=True)
+        raise
 
 
 @contextmanager
@@ -110,9 +125,8 @@ class _Packing:
 
     def run(self, engine: JobEngine, progress: Callable[[int, int], None] | None) -> None:
         total = len(self.selected.rows)
-        ledger = JobLedger(self.place / LEDGER)
-        try:
-            ledger.start(kind="pack", fingerprint=self.fingerprint(), chunks=-(-total // CHUNK))
+        with closing(JobLedger(self.place / LEDGER)) as ledger:
+            self.start(ledger)
             ledger.release()  # whoever held a chunk is dead: this process has the lock
             engine.run(
                 ledger,
@@ -121,8 +135,20 @@ class _Packing:
             )
             with disk_errors(self.target):
                 self.join(ledger)
-        finally:
-            ledger.close()
+
+    def start(self, ledger: JobLedger) -> None:
+        """Begin the job or go on with it."""
+        ledger.start(kind="pack", fingerprint=self.fingerprint(), chunks=-(-len(self.selected.rows) // CHUNK))
+
+    def finished(self) -> bool:
+        """Whether the ledger is of this job, and all is done."""
+        if not (self.place / LEDGER).exists():
+            return False
+        with closing(JobLedger(self.place / LEDGER)) as ledger, suppress(UsageError):
+            self.start(ledger)
+            done, total = ledger.progress()
+            return done == total
+        return False
 
     def fingerprint(self) -> str:
         record = {

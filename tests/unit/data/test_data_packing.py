@@ -171,6 +171,21 @@ def test_an_interruption_while_columns_are_written(source, tmp_path, monkeypatch
     assert files(run(source, tmp_path / "p")) == files(whole)
 
 
+def test_an_interruption_after_the_pack_appeared(source, tmp_path, monkeypatch):
+    """Only the folder of the work is left to remove; starting again does that, and says so of nothing else."""
+    with monkeypatch.context() as patch:
+        patch.setattr(shutil, "rmtree", lambda *_, **__: None)
+        whole = files(run(source, tmp_path / "p"))
+    assert (tmp_path / ".p.work").exists()
+    detector = PlantedDetector()
+    assert files(run(source, tmp_path / "p", detector=detector)) == whole and not detector.seen
+    assert not (tmp_path / ".p.work").exists()
+    (tmp_path / ".p.work").mkdir()
+    with pytest.raises(UsageError, match="exists"):
+        run(source, tmp_path / "p")
+    assert not (tmp_path / ".p.work").exists()
+
+
 def test_crops_that_are_gone_are_not_made_up(source, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         run(source, tmp_path / "p", detector=PlantedDetector(stop_after=20), workers=1)
@@ -240,6 +255,7 @@ def test_a_disk_without_room_is_told_before_any_work(source, tmp_path, monkeypat
     with pytest.raises(InputError, match="1000 bytes free") as caught:
         run(source, tmp_path / "p", detector=detector)
     assert caught.value.reason == "jobs.full" and not detector.seen
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.tar"]
 
 
 def test_ready_crops_are_taken_as_they_are(tmp_path):
