@@ -1,9 +1,10 @@
 """Run the experiments of the published systems and write them down: docs/results/systems/NAME.json and NAME.md.
 
-    python benchmarks/publish_systems.py ../shared/data [NAME ...] [--only quick|full|pages]
+    python benchmarks/publish_systems.py ../shared/data [NAME ...] [--only quick|full|pages] [--because TEXT]
 
 Quick runs with the first seeds 0, 1 and 2, then ten further ones (3 to 12), made once, for the pass rate. A repetition
 that several runs need is made once. One full run with seed 0. What is not run again is kept from the stored record.
+--because says what was wrong with the stored quick runs; they stay in the record in short, with that reason.
 """
 
 from __future__ import annotations
@@ -38,10 +39,14 @@ def stamp() -> dict[str, str]:
     return {"date": datetime.now(UTC).date().isoformat(), "commit": commit}
 
 
-def measure(name: str, data: Path, budgets: tuple[str, ...]) -> dict[str, Any]:
+def measure(name: str, data: Path, budgets: tuple[str, ...], because: str) -> dict[str, Any]:
     card = card_of(name)
     path = FOLDER / f"{card.short}.json"
     record = json.loads(path.read_text()) if path.exists() else {"name": card.name}
+    if because:
+        short = {key: record[key] for key in ("date", "commit", "pass_rate")}
+        failed = {check["name"] for run in record["further"] for check in run["checks"] if not check["passed"]}
+        record["earlier"] = [*record.get("earlier", []), {**short, "failed": sorted(failed), "because": because}]
     if "quick" in budgets:
         first = [result.to_dict() for result in runs(card, data, FIRST, "quick")]
         further = [result.to_dict() for result in runs(card, data, FURTHER, "quick")]
@@ -89,6 +94,15 @@ def touched(run: dict[str, Any]) -> str:
     return "; ".join(told)
 
 
+def earlier(attempt: dict[str, Any]) -> list[str]:
+    rate, failed = attempt["pass_rate"], ", ".join(f"`{name}`" for name in attempt["failed"])
+    return [
+        "",
+        f"An earlier form of this check, at commit `{attempt['commit']}`, passed {rate['passed']} of {rate['runs']} "
+        f"(failed: {failed}) and was badly posed: {attempt['because']}",
+    ]
+
+
 def listed(title: str, lines: tuple[str, ...]) -> list[str]:
     return ["", f"## {title}", "", *(f"- {line}" for line in lines)] if lines else []
 
@@ -124,6 +138,7 @@ def page(record: dict[str, Any]) -> str:
         f"Of {rate['runs']} further runs with the first seeds {further[0]['seeds'][0]} to {further[-1]['seeds'][0]}, "
         f"made once after the thresholds were fixed, {rate['passed']} passed. Neighbouring runs share seeds, so they "
         "are not independent.",
+        *(line for attempt in record.get("earlier", ()) for line in earlier(attempt)),
         "",
         *figures(first),
         "",
@@ -147,11 +162,12 @@ def main() -> None:
     parser.add_argument("data", type=Path)
     parser.add_argument("names", nargs="*")
     parser.add_argument("--only", choices=("quick", "full", "pages"))
+    parser.add_argument("--because", default="")
     arguments = parser.parse_args()
     budgets = {None: ("quick", "full"), "pages": ()}.get(arguments.only, (arguments.only,))
     FOLDER.mkdir(parents=True, exist_ok=True)
     for name in arguments.names or registry.names("system/*"):
-        record = measure(name, arguments.data, budgets)
+        record = measure(name, arguments.data, budgets, arguments.because)
         short = card_of(name).short
         (FOLDER / f"{short}.json").write_text(json.dumps(record, indent=1) + "\n")
         if "runs" in record and "full" in record:

@@ -48,7 +48,7 @@ class Setting:
 
 
 ORL = Setting((24, 20), (8, 16, 32), steps=150, people=10, pictures=5, floor=0.88)
-WEB = Setting((48, 48), (16, 32, 64, 64), steps=600, people=20, pictures=4, floor=0.75, warm=300)
+WEB = Setting((48, 48), (16, 32, 64, 64), steps=400, people=20, pictures=4, floor=0.75, warm=200)
 
 
 @dataclass(frozen=True, slots=True)

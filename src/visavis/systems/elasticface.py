@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from statistics import mean, stdev
 from typing import TYPE_CHECKING
@@ -48,7 +48,8 @@ CARD = SystemCard(
     deviations=(
         "The + variants hand the largest margin to the row with the smallest cosine, as the paper says; "
         "plus_indexing='official' does what the public code does.",
-        "Scale 16 in the miniature, for a few dozen people; the paper's 64 is the default of the losses.",
+        "Scale 16 in the miniature, for a few dozen people; the paper's 64 is the default of the losses. All arms "
+        "begin with the same 50 steps without a margin.",
     ),
     corrections=(
         "The public code of the + variants indexes the sorted margins with the order of the cosines instead of their "
@@ -68,6 +69,7 @@ _PARENTS = {
     "elastic-cos": "cosface",
     "elastic-cos-plus": "cosface",
 }
+_WARM = 50
 _ARMS = ("arcface", "cosface", *_PARENTS)
 
 
@@ -111,6 +113,12 @@ def rank_correlation(cosines: NDArray[np.float64], margins: NDArray[np.float64])
     ranks[0, np.lexsort((-margins, cosines))] = np.arange(size)
     ranks[1, np.lexsort((-np.arange(size), -cosines, margins))] = np.arange(size)
     return float(1.0 - 6.0 * np.square(ranks[0] - ranks[1]).sum() / (size * (size * size - 1)))
+
+
+def _prepare(data: Path, budget: str) -> Miniature:
+    """The miniature, with some steps without a margin first: ArcFace from a random start stays low for some seeds."""
+    miniature = prepare(data, budget)
+    return replace(miniature, setting=replace(miniature.setting, warm=max(miniature.setting.warm, _WARM)))
 
 
 def _repeat(miniature: Miniature, seed: int) -> Mapping[str, _Arm]:
@@ -172,4 +180,4 @@ def _judge(miniature: Miniature, repetitions: Sequence[Mapping[str, _Arm]]) -> V
     )
 
 
-EXPERIMENT = Experiment(CARD.name, 3, prepare, _repeat, _judge)
+EXPERIMENT = Experiment(CARD.name, {"quick": 3, "full": 3}, _prepare, _repeat, _judge)

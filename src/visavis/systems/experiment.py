@@ -49,14 +49,14 @@ class Experiment(Generic[M, R]):
 
     Attributes:
         name: Registry name of the system.
-        repetitions: Number of repetitions that the thresholds are defined on.
+        repetitions: By budget, the number of repetitions that are judged together.
         prepare: From the data folder and the budget to what all repetitions share.
         repeat: One repetition; a pure function of the material and the seed.
         judge: From the material and all repetitions to the verdict.
     """
 
     name: str
-    repetitions: int
+    repetitions: Mapping[str, int]
     prepare: Callable[[Path, str], M]
     repeat: Callable[[M, int], R]
     judge: Callable[[M, Sequence[R]], Verdict]
@@ -88,7 +88,7 @@ class Experiment(Generic[M, R]):
         begin = time.perf_counter()
         material = self.prepare(data, budget)
         prepared = time.perf_counter() - begin
-        runs = [tuple(range(start, start + self.repetitions)) for start in starts]
+        runs = [tuple(range(start, start + self.repetitions[budget])) for start in starts]
         wanted = sorted({seed for seeds in runs for seed in seeds})
         made: dict[int, R] = {}
         took: dict[int, float] = {}

@@ -142,4 +142,4 @@ def _judge(miniature: Miniature, repetitions: Sequence[Mapping[str, _Arm]]) -> V
     )
 
 
-EXPERIMENT = Experiment(CARD.name, 5, prepare, _repeat, _judge)
+EXPERIMENT = Experiment(CARD.name, {"quick": 5, "full": 3}, prepare, _repeat, _judge)

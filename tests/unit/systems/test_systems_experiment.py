@@ -24,7 +24,7 @@ def _experiment(calls, prepared):
         mean = sum(repetitions) / len(repetitions)
         return Verdict(mean, 0.0, 2.0, (Check("mean", mean, ">=", 2.0),), {"sum": sum(repetitions)})
 
-    return Experiment("system/a", 3, prepare, repeat, judge)
+    return Experiment("system/a", {"quick": 3, "full": 3}, prepare, repeat, judge)
 
 
 def test_a_run_takes_the_next_seeds_and_judges_their_mean(tmp_path):
