@@ -2,6 +2,7 @@
 
 from fnmatch import fnmatchcase
 from functools import cache
+from pathlib import Path
 
 import pytest
 import torch
@@ -42,6 +43,11 @@ def _meta(name):
 
 def test_every_network_of_every_layout_has_a_rule():
     assert {name.partition("/")[2] for layout in LAYOUTS.values() for name in layout.backbones} == set(RULES)
+
+
+def test_the_page_lists_every_layout():
+    page = (Path(__file__).parents[3] / "docs/guides/released-checkpoints.md").read_text(encoding="utf-8")
+    assert [line.split("`")[1] for line in page.splitlines() if line.startswith("| `")] == list(LAYOUTS)
 
 
 @pytest.mark.parametrize("name", RULES)
