@@ -10,7 +10,7 @@ from visavis import registry
 from visavis.cards import SystemCard
 from visavis.errors import InternalError
 
-_PACKAGED = Path(__file__).parent / "records"
+_PACKAGED = Path(__file__).parent / "stored"
 _CHECKOUT = Path(__file__).parents[3] / "docs" / "results" / "systems"
 
 
