@@ -99,7 +99,9 @@ def test_a_call_that_cannot_export_says_why(words, code, message, capfd):
 
 
 def test_recipes_are_listed_and_shown(capfd):
-    listed = call(capfd, "train", "--recipes", "--json").json["recipes"]
+    listed = call(capfd, "train", "--recipes", "--json").json["entries"]
     assert {"recipe/small", "recipe/arcface-casia"} <= {row["name"] for row in listed}
+    parts = {row["name"].partition("/")[0] for row in call(capfd, "train", "--parts", "--json").json["entries"]}
+    assert parts == {"backbone", "loss"}
     shown = call(capfd, "train", "small", "--show", "--epochs", "2", "--json").json
     assert shown["training"]["epochs"] == 2 and shown["loss"]["name"] == "loss/cosface"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 from pathlib import Path
-from typing import Annotated, Any, cast
+from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import typer
 
@@ -14,16 +14,29 @@ from visavis.cli.output import console, print_json, progress, shown
 from visavis.cli.tables import check_folder
 from visavis.errors import UsageError
 
+if TYPE_CHECKING:
+    from visavis.training.recipes.export import Exported
+
 
 def export(
-    run: Annotated[Path, typer.Argument(metavar="RUN", help="Folder of a run of visavis train.")],
+    source: Annotated[
+        Path, typer.Argument(metavar="SOURCE", help="Folder of a run of visavis train, or a released checkpoint.")
+    ],
     out: Annotated[Path, typer.Option("--out", help="Where the network goes: NAME.onnx.")],
     weights: Annotated[
-        str, typer.Option("--weights", help="best (by what the run watched, else the last) or last.")
+        str, typer.Option("--weights", help="Of a run: best (by what it watched, else the last) or last.")
     ] = "best",
+    layout: Annotated[
+        str | None, typer.Option("--layout", help="Project that released the checkpoint: insightface, adaface ...")
+    ] = None,
+    backbone: Annotated[
+        str | None, typer.Option("--backbone", help="Network of the checkpoint; else the one that its keys fit.")
+    ] = None,
     name: Annotated[str, typer.Option("--name", help="What the model is called; else the name of the file.")] = "",
-    licence: Annotated[str, typer.Option("--licence", help="Terms of the weights.")] = "not stated",
-    use: Annotated[str, typer.Option("--use", help="research, or any where the pictures allow it.")] = "research",
+    licence: Annotated[str, typer.Option("--licence", help="Terms of the weights of a run.")] = "not stated",
+    use: Annotated[
+        str, typer.Option("--use", help="Of a run: research, or any where the pictures allow it.")
+    ] = "research",
     people: Annotated[
         Path | None,
         typer.Option("--calibrate", help="Folder or archive, a folder a person, of people of role calibrate."),
@@ -39,7 +52,7 @@ def export(
     images: Annotated[Path | None, typer.Option("--images", help="Folder or archive of its pictures.")] = None,
     as_json: options.Json = False,
 ) -> None:
-    """Write the network of a run as ONNX, prove that it gives the same embeddings, and write its card.
+    """Write a network as ONNX, prove that it gives the same embeddings, and write its card.
 
     With --calibrate, operating points are fitted and lie beside the file, where verify and all other commands find
     them; with --pairs, accuracy is measured and goes into the card. The file goes to --model of every command.
@@ -52,13 +65,12 @@ def export(
     if (pairs is None) != (images is None):
         raise UsageError("accuracy needs both --pairs LIST and --images PICTURES")
     check_folder(out)
-    from visavis.cards import Use
-    from visavis.training.recipes.export import export_run
     from visavis.training.recipes.measure import calibrate_export, evaluate_export
-    from visavis.training.recipes.trained import Which, read_run
 
-    trained = read_run(run, which=cast(Which, weights))
-    exported = export_run(trained, out, licence=licence, use=cast(Use, use), name=name)
+    if layout is None:
+        exported = _of_run(source, out, weights=weights, licence=licence, use=use, name=name)
+    else:
+        exported = _of_checkpoint(source, out, layout=layout, backbone=backbone, name=name)
     document: dict[str, Any] = {"parity": exported.parity, "calibration": None, "accuracy": None}
     if people is not None:
         with progress("calibrating") as advance:
@@ -71,11 +83,27 @@ def export(
             exported, result = evaluate_export(exported, pairs, images, progress=advance)
         chosen = ("accuracy", "accuracy_interval", "pairs", "people", "failed", "tar_at_far", "shipped", "roles")
         document["accuracy"] = {key: result[key] for key in chosen}
-    document |= {"out": str(exported.path), "card": exported.card.to_dict(), "step": trained.step}
+    document |= {"out": str(exported.path), "card": exported.card.to_dict()}
     if as_json:
         print_json(document)
     else:
         _print(document)
+
+
+def _of_run(source: Path, out: Path, *, weights: str, licence: str, use: str, name: str) -> Exported:
+    from visavis.cards import Use
+    from visavis.training.recipes.export import export_run
+    from visavis.training.recipes.trained import Which, read_run
+
+    trained = read_run(source, which=cast(Which, weights))
+    return export_run(trained, out, licence=licence, use=cast(Use, use), name=name)
+
+
+def _of_checkpoint(source: Path, out: Path, *, layout: str, backbone: str | None, name: str) -> Exported:
+    from visavis.nn.checkpoints.load import load_released
+    from visavis.training.recipes.export import export_released
+
+    return export_released(load_released(source, layout, backbone=backbone), out, name=name)
 
 
 def _listed(path: Path | None) -> list[str]:

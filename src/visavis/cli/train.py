@@ -39,6 +39,7 @@ def train(
     precision: Annotated[str | None, typer.Option("--precision", help="fp32, bf16 or fp16; else the recipe's.")] = None,
     threads: Annotated[int | None, typer.Option("--threads", help="Threads of torch.")] = None,
     recipes: Annotated[bool, typer.Option("--recipes", help="List the recipes and end.")] = False,
+    parts: Annotated[bool, typer.Option("--parts", help="List the networks and losses of recipes and end.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print the recipe as YAML and end.")] = False,
     as_json: options.Json = False,
 ) -> None:
@@ -50,8 +51,8 @@ def train(
     Example: visavis train small --data packs/ --out runs/first
     """
     require("torch", extra="train", why="training")
-    if recipes:
-        _list(as_json)
+    if recipes or parts:
+        _list("recipe/*" if recipes else "[bl]*/*", as_json)
         return
     if recipe is None:
         raise UsageError("a recipe is needed: a name or a YAML file; `visavis train --recipes` lists the names")
@@ -94,18 +95,20 @@ def train(
         screen.print(f"on the people set aside (oracle thresholds): {told}")
 
 
-def _list(as_json: bool) -> None:
+def _list(pattern: str, as_json: bool) -> None:
     from visavis import registry
 
     rows = []
-    for name in registry.names("recipe/*"):
-        found: RecogniserRecipe = registry.load(name)
-        rows.append({"name": name, "line": registry.describe(name).line, "source": found.source})
+    for name in registry.names(pattern):
+        entry = registry.describe(name)
+        if entry.kind in ("recipe", "backbone", "loss"):
+            more = {"source": registry.load(name).source} if entry.kind == "recipe" else {}
+            rows.append({"name": name, "line": entry.line, **more})
     if as_json:
-        print_json({"recipes": rows})
+        print_json({"entries": rows})
         return
     for row in rows:
-        console().print(f"{row['name']:26} {row['line']}\n{'':26} {row['source']}")
+        console().print(f"{row['name']:30} {row['line']}" + (f"\n{'':30} {row['source']}" if "source" in row else ""))
 
 
 def _changed(recipe: RecogniserRecipe, *, epochs: float | None, steps: int | None, **others: Any) -> RecogniserRecipe:

@@ -136,3 +136,17 @@ def test_packs_of_another_size_follow_the_same_points():
 def test_the_record_of_the_data_names_people_and_roles():
     part = {"set": "celeba_ids", "crops": 90, "identities": 9, "roles": {"train": 8, "unlisted": 1}}
     assert trained_on({"train": [part]}) == "celeba_ids: 90 crops of 9 people (8 of role train, 1 of role unlisted)"
+
+
+def test_a_released_checkpoint_is_exported_under_its_own_terms(tmp_path):
+    from visavis import registry
+    from visavis.nn.checkpoints.keys import to_released
+    from visavis.nn.checkpoints.load import load_released
+    from visavis.training.recipes.export import export_released
+
+    torch.manual_seed(0)
+    torch.save(to_released(registry.create("backbone/mobilefacenet")), tmp_path / "backbone.pth")
+    released = load_released(tmp_path / "backbone.pth", "insightface")
+    made = export_released(released, tmp_path / "mbf.onnx")
+    assert made.parity < 1e-4 and made.card.use == "research" and released.sha256 in made.card.notes[0]
+    assert made.card.licence == released.layout.licence and made.card.contract.template == "arcface-112"

@@ -15,6 +15,7 @@ from visavis.errors import ModelError, UsageError
 from visavis.geometry import ARCFACE_112, TEMPLATES, CropTemplate
 from visavis.io.atomic import write_output
 from visavis.nn.backbones.backbone import Backbone
+from visavis.nn.checkpoints.load import Released
 from visavis.nn.onnx_export import export_onnx, torch_embeddings
 from visavis.nn.pixels import normalise
 from visavis.protocols.ledger import Ledger
@@ -46,8 +47,75 @@ class Exported:
     parity: float
 
 
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """What a card says of weights, beside how to feed them.
+
+    Attributes:
+        licence: SPDX name, or in words.
+        use: What may be done with them.
+        trained_on: The data.
+        name: What the model is called; the name of the file when empty.
+        paper: Publication.
+        notes: What a reader must know.
+    """
+
+    licence: str
+    use: Use
+    trained_on: str
+    name: str = ""
+    paper: str = ""
+    notes: tuple[str, ...] = ()
+
+
+def export_backbone(backbone: Backbone, out: str | Path, terms: Terms, *, template: str) -> Exported:
+    """Write the ONNX file and the card of a network, and prove that they do what the network does.
+
+    Args:
+        backbone: With its weights.
+        out: ``NAME.onnx``.
+        terms: For the card.
+        template: Name of the landmark template of the crops it was trained on.
+
+    Raises:
+        UsageError: A path that is no ``.onnx``.
+        ModelError: The file does not give the embeddings of torch; it is not kept.
+    """
+    path = Path(out)
+    if path.suffix.lower() != ".onnx":
+        raise UsageError(f"an export is an ONNX file, --out NAME.onnx; got {path}")
+    crops = template_of(template)
+    data = export_onnx(backbone, size=crops.width)
+    card = WeightCard(
+        name=terms.name or path.stem,
+        kind="embedder",
+        loader="visavis.recognition.onnx_embedder:OnnxEmbedder",
+        sources=(LocalFile(str(path)),),
+        sha256=sha256(data),
+        licence=terms.licence,
+        use=terms.use,
+        trained_on=terms.trained_on,
+        contract=replace(backbone.contract, size=(crops.height, crops.width), template=crops.name),
+        dimension=backbone.dimension,
+        rewrites=REWRITES,
+        paper=terms.paper,
+        notes=terms.notes,
+    )
+    write_output(path, data)
+    parity = measured_parity(backbone, card)
+    if not parity <= TOLERANCE:
+        path.unlink(missing_ok=True)
+        raise ModelError(
+            f"the exported network differs from torch by {parity:.2g} in its unit embeddings (at most {TOLERANCE:g} is "
+            "accepted); it was not kept",
+            reason="model.export",
+        )
+    write_output(path.with_name(path.name + CARD_SUFFIX), json.dumps(card.to_dict(), indent=2).encode())
+    return Exported(path, card, parity)
+
+
 def export_run(trained: Trained, out: str | Path, *, licence: str, use: Use = "research", name: str = "") -> Exported:
-    """Write the ONNX file and the card of a run, and prove that they do what the network did.
+    """Export what a run made; see `export_backbone`.
 
     Args:
         trained: See `read_run`.
@@ -58,44 +126,33 @@ def export_run(trained: Trained, out: str | Path, *, licence: str, use: Use = "r
 
     Raises:
         UsageError: A path that is no ``.onnx``, or a use that the pictures do not allow.
-        ModelError: The file does not give the embeddings of torch.
+        ModelError: The file does not give the embeddings of torch; it is not kept.
     """
-    path = Path(out)
-    if path.suffix.lower() != ".onnx":
-        raise UsageError(f"an export is an ONNX file, --out NAME.onnx; got {path}")
     if use not in get_args(Use):
         raise UsageError(f"the use of weights is any or research; got {use!r}")
     known = [part["set"] for part in trained.record["train"] if part["set"] in Ledger.load().sets]
     if use == "any" and known:
         raise UsageError(f"weights trained on {', '.join(known)} are for research only; leave --use out")
-    template = template_of(trained.template)
-    data = export_onnx(trained.backbone, size=template.width)
-    contract = replace(trained.backbone.contract, size=(template.height, template.width), template=template.name)
-    card = WeightCard(
-        name=name or path.stem,
-        kind="embedder",
-        loader="visavis.recognition.onnx_embedder:OnnxEmbedder",
-        sources=(LocalFile(str(path)),),
-        sha256=sha256(data),
-        licence=licence,
-        use=use,
-        trained_on=trained_on(trained.record),
-        contract=contract,
-        dimension=trained.backbone.dimension,
-        rewrites=REWRITES,
-        notes=_notes(trained),
-    )
-    write_output(path, data)
-    parity = measured_parity(trained.backbone, card)
-    if not parity <= TOLERANCE:
-        path.unlink(missing_ok=True)
-        raise ModelError(
-            f"the exported network differs from torch by {parity:.2g} in its unit embeddings (at most {TOLERANCE:g} is "
-            "accepted); it was not kept",
-            reason="model.export",
-        )
-    write_output(path.with_name(path.name + CARD_SUFFIX), json.dumps(card.to_dict(), indent=2).encode())
-    return Exported(path, card, parity)
+    terms = Terms(licence, use, trained_on(trained.record), name=name, notes=_notes(trained))
+    return export_backbone(trained.backbone, out, terms, template=trained.template)
+
+
+def export_released(released: Released, out: str | Path, *, name: str = "") -> Exported:
+    """Export a checkpoint that others have released, under their terms; see `export_backbone`.
+
+    Args:
+        released: See `visavis.nn.checkpoints.load.load_released`.
+        out: ``NAME.onnx``.
+        name: What the model is called; the name of the file when empty.
+
+    Raises:
+        UsageError: A path that is no ``.onnx``.
+        ModelError: The file does not give the embeddings of torch; it is not kept.
+    """
+    layout = released.layout
+    notes = (f"From a checkpoint of {layout.name} with sha256 {released.sha256}.",)
+    terms = Terms(layout.licence, layout.use, layout.trained_on, name=name, paper=layout.paper, notes=notes)
+    return export_backbone(released.backbone, out, terms, template=released.backbone.contract.template)
 
 
 def template_of(name: str) -> CropTemplate:
