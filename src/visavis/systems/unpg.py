@@ -24,7 +24,7 @@ CARD = SystemCard(
     name="system/unpg",
     title="Unified Negative Pair Generation toward Well-discriminative Feature Space for Face Recognition",
     paper="Jung et al., BMVC 2022, https://arxiv.org/abs/2203.11593",
-    implemented=("loss/unpg",),
+    implemented=("loss/unpg", "visavis.losses.unpg:whisker_filter", "backbone/iresnet34", "backbone/iresnet100"),
     paper_numbers={
         "IJB-B TAR % at FAR 1e-4, CosFace + UNPG": 94.99,
         "IJB-C TAR % at FAR 1e-4, CosFace + UNPG": 96.39,
@@ -48,6 +48,7 @@ CARD = SystemCard(
         "The public training script unpacks two values from a loss that returns one, so it stops at the first step.",
         "The margin of CosFace in the public code is 0.5; the usual one, and that of our experiment, is 0.35.",
     ),
+    loaders=("visavis.nn.checkpoints.load:load_released",),
     expects="The mechanism: the upper tail of the cosines of different people falls. Recognition of other people does "
     "not improve reliably with few people to train on, and no gain is claimed.",
     experiment="visavis.systems.unpg:reproduce",
