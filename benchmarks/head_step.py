@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 import json
 import math
+import os
 import platform
 import statistics
 import subprocess
+import textwrap
 import time
 from datetime import UTC, datetime
 from importlib.metadata import version
@@ -29,6 +31,13 @@ RESULTS = ROOT / "docs" / "results"
 DIMENSION = 512
 SIZES = ((64, 1_000), (128, 10_000), (512, 10_000), (128, 85_742))
 """Rows of a batch and number of classes; 85,742 are the people of MS1MV2."""
+
+ABOUT = """
+Made by `benchmarks/head_step.py` on {date}, commit `{commit}`, {machine}, {threads} threads, load {load} before it, torch
+{torch}, against pytorch-metric-learning {pytorch_metric_learning}. A step is forward and backward of the loss alone,
+float32, {dimension} dimensions. Both sides get the same batch and centres and agree in loss and gradients first; they
+take turns over {rounds} rounds. The ratio is theirs over ours, the median of the rounds, with its quartiles.
+"""
 
 
 def _sides(rows, classes):
@@ -81,15 +90,11 @@ def measure(rows, classes, rounds):
 
 
 def page(record):
+    told = record | {name.replace("-", "_"): number for name, number in record["versions"].items()}
     lines = [
         "# A step of the ArcFace head",
         "",
-        f"Made by `benchmarks/head_step.py` on {record['date']}, commit `{record['commit']}`, {record['machine']},",
-        f"{record['threads']} threads, torch {record['versions']['torch']}, against pytorch-metric-learning",
-        f"{record['versions']['pytorch-metric-learning']}. A step is forward and backward of the loss alone, float32,",
-        f"{DIMENSION} dimensions. Both sides get the same batch and centres and agree in loss and gradients first;",
-        f"they take turns over {record['rounds']} rounds. The ratio is theirs over ours, the median of the rounds,",
-        "with its quartiles.",
+        textwrap.fill(ABOUT.format(dimension=DIMENSION, **told), 110, break_on_hyphens=False, break_long_words=False),
         "",
         "| rows | classes | ours, ms | theirs, ms | ratio | quartiles |",
         "|---|---|---|---|---|---|",
@@ -116,7 +121,7 @@ def main():
     parser.add_argument("--write", action="store_true", help="write docs/results/head-step.json and its page")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    results = []
+    results, load = [], round(os.getloadavg()[0], 1)
     for rows, classes in SIZES:
         results.append(measure(rows, classes, options.rounds))
         print(json.dumps(results[-1]), flush=True)
@@ -127,6 +132,7 @@ def main():
         "date": datetime.now(UTC).date().isoformat(),
         "commit": commit.stdout.strip(),
         "machine": _machine(),
+        "load": load,
         "threads": options.threads,
         "rounds": options.rounds,
         "versions": {name: version(name) for name in ("torch", "pytorch-metric-learning")},

@@ -111,6 +111,13 @@ def test_an_embedding_of_length_zero_is_survived(name):
     assert loss(inputs, *tensors[1:]).isfinite()
 
 
+@pytest.mark.parametrize("broken", [float("nan"), float("inf")])
+def test_embeddings_that_are_not_finite_are_not_hidden(name, broken):
+    loss, tensors = make(name), batch(name)
+    tensors[0][4, 2] = broken
+    assert not loss(*tensors).isfinite()
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_a_head_without_margin_is_normface(name):
     kind = KINDS[name]

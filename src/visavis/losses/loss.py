@@ -59,7 +59,7 @@ class Loss(nn.Module):
     """A scalar loss of a batch of embeddings, in float32 or better whatever the batch comes in.
 
     A loss implements `compute`; `forward` checks the batch first, raises its precision, and leaves out the
-    rows that are labelled `UNLABELLED`. Of no rows the loss is 0.
+    rows that are labelled `UNLABELLED`. Of no rows the loss is 0; of embeddings that are not finite it is NaN.
 
     Attributes:
         target: What the second argument is. ``label``: int64 ``(B,)`` class numbers; ``embedding``: float

@@ -133,7 +133,8 @@ class TripletLoss(Loss):
             UserWarning: There is no semi-hard triplet and all distances are 0: the network has collapsed.
         """
         triplets = self.triplets_of(squared, same, different)
-        loss = triplet_loss(squared, triplets, margin=self.margin)
+        unmined_nan = 0.0 * squared.sum()  # comparisons drop NaN, the loss has to show it
+        loss = triplet_loss(squared, triplets, margin=self.margin) + unmined_nan
         distances = squared.detach()
         anchors, positives, negatives = triplets
         active = distances[anchors, positives] + self.margin > distances[anchors, negatives]

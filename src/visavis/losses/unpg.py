@@ -166,8 +166,6 @@ class UNPGLoss(Loss):
         if not self.training:
             loss: Tensor = self.head(embeddings, target)
             return loss
-        if not bool(embeddings.isfinite().all()):
-            raise UsageError("embeddings hold numbers that are not finite; lower the learning rate")
         cosines = self.head.margin_cosines(embeddings, target)
         similarities, pairs = negative_pairs(embeddings, target)
         kept = self._keep(similarities)
