@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.alignment.five_point import FivePointAligner
+from visavis.data.arcface_template import arcface_at
 from visavis.data.pack_meta import Landmarks
-from visavis.data.pack_writer import arcface_at
 from visavis.data.readers.collection import hashed
 from visavis.geometry import transform_points
 from visavis.io.reading import read_batch

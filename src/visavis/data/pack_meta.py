@@ -19,12 +19,12 @@ class PackMeta:
     """The record ``meta.json`` of a pack.
 
     Attributes:
-        count: Number of crops.
         size: Side of a crop in pixels.
         template: Name of the landmark template that the crops follow.
         detector: Tag of the detector and rule that placed the landmarks; ``given`` where the crops came ready.
         landmarks: ``detected``: found in each picture; ``template``: the crops came ready, and the points of the
             template stand for each of them.
+        count: Number of crops.
         fingerprint: sha256 over the crops, labels, identities and names; the same for equal packs.
         identities: Number of identities.
         failed: Number of pictures that gave no crop.
@@ -36,13 +36,13 @@ class PackMeta:
         ledger: sha256 of the people ledger; None where it was not asked.
     """
 
-    count: int
     size: int
     template: str
     detector: str
     landmarks: Landmarks
-    fingerprint: str
-    identities: int
+    count: int = 0
+    fingerprint: str = ""
+    identities: int = 0
     failed: int = 0
     source: str = ""
     set_name: str | None = None

@@ -2,156 +2,22 @@
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 import secrets
 import shutil
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.data.pack import (
-    BOXES,
-    FAILURES,
-    IDENTITIES,
-    LABELS,
-    LANDMARKS,
-    META,
-    NAMES,
-    PIXELS,
-    SCORES,
-    PackFailure,
-    check_new,
-)
+from visavis.data.arcface_template import arcface_at
+from visavis.data.pack import PackFailure, check_new
 from visavis.data.pack_meta import Landmarks, PackMeta
-from visavis.data.text_column import TextColumn
+from visavis.data.pack_rows import PackRows
+from visavis.data.pixel_file import PixelFile, digests
 from visavis.errors import UsageError
-from visavis.geometry import ARCFACE_112, CropTemplate
-
-_HEADER = 128
-
-
-class PixelFile:
-    """``pixels.npy`` while it grows: crops go to their rows, the header is written last.
-
-    Args:
-        folder: Where the file is made, or found again.
-        size: Side of a crop in pixels.
-    """
-
-    def __init__(self, folder: Path, size: int) -> None:
-        self._row = size * size * 3
-        self._size = size
-        self._file = os.fdopen(os.open(folder / PIXELS, os.O_RDWR | os.O_CREAT, 0o644), "r+b")
-
-    def rows(self) -> int:
-        """The number of whole rows in the file."""
-        return max(0, self._file.seek(0, os.SEEK_END) - _HEADER) // self._row
-
-    def put(self, row: int, pixels: NDArray[np.uint8]) -> None:
-        """Write uint8 crops ``(n, S, S, 3)`` from a row on."""
-        self._file.seek(_HEADER + row * self._row)
-        self._file.write(np.ascontiguousarray(pixels).data)
-
-    def sync(self) -> None:
-        """Wait until what was put is on the disk."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
-
-    def finish(self, count: int) -> None:
-        """Write the header for so many rows, cut what follows them, and close."""
-        words = f"{{'descr': '|u1', 'fortran_order': False, 'shape': {(count, self._size, self._size, 3)}, }}".encode()
-        self._file.truncate(_HEADER + count * self._row)
-        self._file.seek(0)
-        self._file.write(
-            b"\x93NUMPY\x01\x00" + (_HEADER - 10).to_bytes(2, "little") + words.ljust(_HEADER - 11) + b"\n"
-        )
-        self.sync()
-        self.close()
-
-    def close(self) -> None:
-        """Close the file as it is."""
-        self._file.close()
-
-
-@dataclass(slots=True)
-class PackRows:
-    """The columns of some rows of a pack, in order; pixels lie elsewhere.
-
-    Attributes:
-        identities: Whom each row shows.
-        names: Name of each row's picture.
-        boxes: float32 ``(n, 4)`` parts.
-        landmarks: float32 ``(n, 5, 2)`` parts.
-        scores: float32 ``(n,)`` parts.
-        digests: sha256 of each crop's bytes, one after the other.
-        failures: Pictures that gave no row.
-    """
-
-    identities: list[str] = field(default_factory=list)
-    names: list[str] = field(default_factory=list)
-    boxes: list[NDArray[np.float32]] = field(default_factory=list)
-    landmarks: list[NDArray[np.float32]] = field(default_factory=list)
-    scores: list[NDArray[np.float32]] = field(default_factory=list)
-    digests: list[bytes] = field(default_factory=list)
-    failures: list[PackFailure] = field(default_factory=list)
-
-    def save(self, folder: Path, *, size: int, template: str, detector: str, landmarks: Landmarks, **more: Any) -> None:
-        """Write all files of the pack but its pixels.
-
-        Args:
-            folder: Where they go.
-            size: See `PackMeta`, as all that follows.
-            template: As above.
-            detector: As above.
-            landmarks: As above.
-            more: Further fields of `PackMeta`.
-
-        Raises:
-            OSError: A file cannot be written.
-        """
-        people = sorted(set(self.identities))
-        place = {person: label for label, person in enumerate(people)}
-        labels = np.array([place[person] for person in self.identities], np.int64)
-        np.save(folder / LABELS, labels)
-        np.save(folder / BOXES, np.concatenate(self.boxes).astype(np.float32))
-        np.save(folder / LANDMARKS, np.concatenate(self.landmarks).astype(np.float32))
-        np.save(folder / SCORES, np.concatenate(self.scores).astype(np.float32))
-        TextColumn.write(folder, NAMES, self.names)
-        told = json.dumps([people, self.names]).encode()
-        fingerprint = hashlib.sha256(b"".join([*self.digests, labels.tobytes(), told])).hexdigest()
-        _save_json(folder / IDENTITIES, people)
-        _save_json(
-            folder / FAILURES,
-            [
-                {
-                    "name": one.name,
-                    "identity": one.identity,
-                    "reason": one.failure.reason,
-                    "message": one.failure.message,
-                }
-                for one in self.failures
-            ],
-        )
-        meta = PackMeta(
-            count=len(labels),
-            size=size,
-            template=template,
-            detector=detector,
-            landmarks=landmarks,
-            fingerprint=fingerprint,
-            identities=len(people),
-            failed=len(self.failures),
-            **more,
-        )
-        (folder / META).write_bytes(meta.to_json())
 
 
 class PackWriter:
@@ -180,7 +46,7 @@ class PackWriter:
         self.path = Path(path)
         check_new(self.path)
         self._points = arcface_at(size).array().astype(np.float32)
-        self._about = {"size": size, "template": template or arcface_at(size).name, "detector": detector}
+        self._size, self._detector, self._template = size, detector, template or arcface_at(size).name
         self._source = source
         self._detected: bool | None = None
         self._rows = PackRows()
@@ -212,7 +78,7 @@ class PackWriter:
         Raises:
             UsageError: Shapes do not fit, or landmarks are given for some rows only.
         """
-        count, size = len(identities), self._about["size"]
+        count, size = len(identities), self._size
         if pixels.dtype != np.uint8 or pixels.shape != (count, size, size, 3) or len(names) != count:
             raise UsageError(
                 f"crops are uint8 ({count}, {size}, {size}, 3) for {count} identities; got {pixels.dtype} "
@@ -263,12 +129,9 @@ class PackWriter:
             raise UsageError("a pack has at least one crop; none was added")
         with disk_errors(self.path):
             self._pixels.finish(len(self._rows.names))
-            self._rows.save(
-                self._draft,
-                landmarks="detected" if self._detected else "template",
-                source=self._source,
-                **self._about,  # type: ignore[arg-type]
-            )
+            landmarks: Landmarks = "detected" if self._detected else "template"
+            about = PackMeta(self._size, self._template, self._detector, landmarks, source=self._source)
+            self._rows.save(self._draft, about)
             self._draft.rename(self.path)
 
 
@@ -286,26 +149,3 @@ def disk_errors(path: Path) -> Iterator[None]:
             f"{path} cannot be written ({error.strerror or error}); check that the disk has room and who may write "
             "there, then run it again"
         ) from error
-
-
-def arcface_at(size: int) -> CropTemplate:
-    """The ArcFace template for crops of another side: pixel centres keep their place in the picture.
-
-    Raises:
-        UsageError: A side outside 1..4096.
-    """
-    if not 1 <= size <= 4096:
-        raise UsageError(f"the side of a crop is 1 to 4096 pixels; got {size}")
-    if size == ARCFACE_112.width:
-        return ARCFACE_112
-    points = (ARCFACE_112.array() + 0.5) * (size / ARCFACE_112.width) - 0.5
-    return CropTemplate(f"arcface-{size}", size, size, tuple((float(x), float(y)) for x, y in points))
-
-
-def digests(pixels: NDArray[np.uint8]) -> list[bytes]:
-    """sha256 of the bytes of each crop."""
-    return [hashlib.sha256(np.ascontiguousarray(crop).data).digest() for crop in pixels]
-
-
-def _save_json(path: Path, value: Iterable[Any]) -> None:
-    path.write_text(json.dumps(value, indent=0) + "\n", encoding="utf-8")

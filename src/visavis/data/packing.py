@@ -16,7 +16,10 @@ import numpy as np
 
 from visavis.data.crop_makers import CropMaker, Cut
 from visavis.data.pack import Pack, PackFailure, check_new
-from visavis.data.pack_writer import PackRows, PixelFile, digests, disk_errors
+from visavis.data.pack_meta import PackMeta
+from visavis.data.pack_rows import PackRows
+from visavis.data.pack_writer import disk_errors
+from visavis.data.pixel_file import PixelFile, digests
 from visavis.data.readers.collection import Collection, hashed
 from visavis.data.selection import Selected
 from visavis.errors import InputError, NoFaceError, UsageError
@@ -203,13 +206,17 @@ class _Packing:
             for place in record["lost"]:
                 row = next(reasons)
                 columns.failures.append(PackFailure(row.key, people[place], Failure(row.reason, row.message)))
+        columns.save(draft, self.about())
+        draft.rename(self.target)
+
+    def about(self) -> PackMeta:
+        """What the pack says of itself, before its crops are counted."""
         chosen = self.selected
-        columns.save(
-            draft,
-            size=self.maker.size,
-            template=self.maker.template,
-            detector=self.maker.detector_tag,
-            landmarks=self.maker.landmarks,
+        return PackMeta(
+            self.maker.size,
+            self.maker.template,
+            self.maker.detector_tag,
+            self.maker.landmarks,
             source=Path(self.collection.path).name,
             set_name=chosen.set_name,
             roles=chosen.roles,
@@ -217,7 +224,6 @@ class _Packing:
             without=chosen.without,
             ledger=chosen.ledger,
         )
-        draft.rename(self.target)
 
     def _join_pixels(self, draft: Path, counts: dict[int, int], total: int) -> None:
         shape = (-1, self.maker.size, self.maker.size, 3)

@@ -7,8 +7,9 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
+from visavis.data.arcface_template import arcface_at
 from visavis.data.pack import Pack, PackFailure
-from visavis.data.pack_writer import PackWriter, arcface_at
+from visavis.data.pack_writer import PackWriter
 from visavis.data.text_column import TextColumn
 from visavis.errors import InputError, UsageError
 from visavis.types import Failure

@@ -16,8 +16,9 @@ from visavis.alignment.five_point import FivePointAligner
 from visavis.data import packing
 from visavis.data.crop_makers import DetectingMaker, ReadyMaker
 from visavis.data.pack import Pack
-from visavis.data.pack_writer import PackRows, PixelFile
+from visavis.data.pack_rows import PackRows
 from visavis.data.packing import pack_collection
+from visavis.data.pixel_file import PixelFile
 from visavis.data.readers.labelled_folder import LabelledFolder
 from visavis.data.selection import merged_names, select
 from visavis.errors import InputError, NoFaceError, UsageError
@@ -159,8 +160,8 @@ def test_an_interruption_while_crops_are_joined(source, tmp_path, monkeypatch, p
 def test_an_interruption_while_columns_are_written(source, tmp_path, monkeypatch):
     whole = run(source, tmp_path / "whole")
 
-    def failing(self, folder, original=PackRows.save, **about):
-        original(self, folder, **about)
+    def failing(self, folder, about, original=PackRows.save):
+        original(self, folder, about)
         (folder / "meta.json").write_text("half")
         raise KeyboardInterrupt
 

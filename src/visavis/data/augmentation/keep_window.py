@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-_TRIES = 10
+from visavis.data.augmentation.rectangle import random_rectangle
 
 
 def keep_window(
@@ -28,16 +26,9 @@ def keep_window(
         area: Share of the picture that is kept, drawn evenly. AdaFace: 0.2 to 1.
         ratio: Width by height, drawn evenly in its logarithm. AdaFace: 3/4 to 4/3.
     """
-    height, width = crop.shape[:2]
+    place = random_rectangle(rng, height=crop.shape[0], width=crop.shape[1], area=area, ratio=ratio)
+    if place is None:
+        return crop
     kept = np.zeros_like(crop)
-    for _ in range(_TRIES):
-        pixels = rng.uniform(*area) * height * width
-        shape = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
-        wide, high = round(math.sqrt(pixels * shape)), round(math.sqrt(pixels / shape))
-        if 0 < wide <= width and 0 < high <= height:
-            top, left = int(rng.integers(0, height - high + 1)), int(rng.integers(0, width - wide + 1))
-            break
-    else:
-        top, left, high, wide = 0, 0, height, width
-    kept[top : top + high, left : left + wide] = crop[top : top + high, left : left + wide]
+    kept[place] = crop[place]
     return kept

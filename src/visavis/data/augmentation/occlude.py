@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import math
-
 import numpy as np
 from numpy.typing import NDArray
 
-_TRIES = 10
+from visavis.data.augmentation.rectangle import random_rectangle
 
 
 def occlude(
@@ -27,14 +25,9 @@ def occlude(
         area: Its share of the picture, drawn evenly. Paper: 0.02 to 0.4.
         ratio: Width by height, drawn evenly in its logarithm. Paper: 0.3 to 1/0.3.
     """
-    height, width = crop.shape[:2]
+    place = random_rectangle(rng, height=crop.shape[0], width=crop.shape[1], area=area, ratio=ratio)
+    if place is None:
+        return crop
     covered = crop.copy()
-    for _ in range(_TRIES):
-        pixels = rng.uniform(*area) * height * width
-        shape = math.exp(rng.uniform(math.log(ratio[0]), math.log(ratio[1])))
-        wide, high = round(math.sqrt(pixels * shape)), round(math.sqrt(pixels / shape))
-        if 0 < wide < width and 0 < high < height:
-            top, left = int(rng.integers(0, height - high + 1)), int(rng.integers(0, width - wide + 1))
-            covered[top : top + high, left : left + wide] = rng.integers(0, 256, 3, dtype=np.uint8)
-            break
+    covered[place] = rng.integers(0, 256, 3, dtype=np.uint8)
     return covered
