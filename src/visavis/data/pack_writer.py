@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 
 from visavis.data.arcface_template import arcface_at
 from visavis.data.pack import PackFailure, check_new
+from visavis.data.pack_columns import PackColumns
 from visavis.data.pack_meta import Landmarks, PackMeta
-from visavis.data.pack_rows import PackRows
 from visavis.data.pixel_file import PixelFile, digests
 from visavis.errors import UsageError
 
@@ -49,7 +49,7 @@ class PackWriter:
         self._size, self._detector, self._template = size, detector, template or arcface_at(size).name
         self._source = source
         self._detected: bool | None = None
-        self._rows = PackRows()
+        self._rows = PackColumns()
         self._draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}.part")
         with disk_errors(self.path):
             self._draft.mkdir()

@@ -16,8 +16,8 @@ import numpy as np
 
 from visavis.data.crop_makers import CropMaker, Cut
 from visavis.data.pack import Pack, PackFailure, check_new
+from visavis.data.pack_columns import PackColumns
 from visavis.data.pack_meta import PackMeta
-from visavis.data.pack_rows import PackRows
 from visavis.data.pack_writer import disk_errors
 from visavis.data.pixel_file import PixelFile, digests
 from visavis.data.readers.collection import Collection, hashed
@@ -192,7 +192,7 @@ class _Packing:
         draft = self.place / "pack"
         draft.mkdir(exist_ok=True)
         self._join_pixels(draft, counts, total)
-        columns = PackRows()
+        columns = PackColumns()
         reasons = iter(failures)
         for number in counts:
             record = json.loads((self.place / f"{number}.json").read_bytes())

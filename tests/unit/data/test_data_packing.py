@@ -16,7 +16,7 @@ from visavis.alignment.five_point import FivePointAligner
 from visavis.data import packing
 from visavis.data.crop_makers import DetectingMaker, ReadyMaker
 from visavis.data.pack import Pack
-from visavis.data.pack_rows import PackRows
+from visavis.data.pack_columns import PackColumns
 from visavis.data.packing import pack_collection
 from visavis.data.pixel_file import PixelFile
 from visavis.data.readers.labelled_folder import LabelledFolder
@@ -160,13 +160,13 @@ def test_an_interruption_while_crops_are_joined(source, tmp_path, monkeypatch, p
 def test_an_interruption_while_columns_are_written(source, tmp_path, monkeypatch):
     whole = run(source, tmp_path / "whole")
 
-    def failing(self, folder, about, original=PackRows.save):
+    def failing(self, folder, about, original=PackColumns.save):
         original(self, folder, about)
         (folder / "meta.json").write_text("half")
         raise KeyboardInterrupt
 
     with monkeypatch.context() as patch:
-        patch.setattr(PackRows, "save", failing)
+        patch.setattr(PackColumns, "save", failing)
         with pytest.raises(KeyboardInterrupt):
             run(source, tmp_path / "p")
     assert files(run(source, tmp_path / "p")) == files(whole)

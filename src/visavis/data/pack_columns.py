@@ -18,7 +18,7 @@ from visavis.data.text_column import TextColumn
 
 
 @dataclass(slots=True)
-class PackRows:
+class PackColumns:
     """The columns of some rows of a pack, in order; pixels lie elsewhere.
 
     Attributes:
