@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.errors import InputError, ModelError, UnreadableError
-from visavis.io import FolderStore, Source, TarStore
+from visavis.io import ImageStore, Source
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.folds import protocol_folds
 from visavis.protocols.ledger import Ledger
@@ -42,7 +42,7 @@ class PairScores:
 
 
 def score_pairs(
-    pipeline: Pipeline, pairs: PairList, store: TarStore | FolderStore, *, progress: Progress | None = None
+    pipeline: Pipeline, pairs: PairList, store: ImageStore, *, progress: Progress | None = None
 ) -> PairScores:
     """Embed every distinct picture once and compare the pairs; the most central large face of each picture.
 
@@ -81,7 +81,7 @@ def score_pairs(
 def evaluate_pairs(
     pipeline: Pipeline,
     pairs: PairList,
-    store: TarStore | FolderStore,
+    store: ImageStore,
     *,
     set_name: str | None,
     seed: int = 0,
@@ -142,7 +142,7 @@ def _shipped(pipeline: Pipeline) -> tuple[float, str] | None:
     return calibration.threshold(SHIPPED_AT), f"{SHIPPED_AT}, fitted on: {calibration.population}"
 
 
-def source_of(store: TarStore | FolderStore, name: str) -> Source:
+def source_of(store: ImageStore, name: str) -> Source:
     """A picture of a store; one that it does not hold is a source that fails when it is read."""
     try:
         return store.get(name)
