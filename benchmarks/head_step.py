@@ -33,8 +33,8 @@ SIZES = ((64, 1_000), (128, 10_000), (512, 10_000), (128, 85_742))
 """Rows of a batch and number of classes; 85,742 are the people of MS1MV2."""
 
 ABOUT = """
-Made by `benchmarks/head_step.py` on {date}, commit `{commit}`, {machine}, {threads} threads, load {load} before it, torch
-{torch}, against pytorch-metric-learning {pytorch_metric_learning}. A step is forward and backward of the loss alone,
+Made by `benchmarks/head_step.py` on {date}, commit `{commit}`, {machine}, {threads} threads, load {load} before it,
+torch {torch}, against pytorch-metric-learning {pytorch_metric_learning}. A step is forward and backward of the loss alone,
 float32, {dimension} dimensions. Both sides get the same batch and centres and agree in loss and gradients first; they
 take turns over {rounds} rounds. The ratio is theirs over ours, the median of the rounds, with its quartiles.
 """
