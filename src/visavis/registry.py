@@ -139,6 +139,6 @@ def create(name: str, **options: Any) -> Any:
     try:
         return target(**options)
     except TypeError as error:
-        if "unexpected keyword argument" in str(error):
+        if "unexpected keyword argument" in str(error) or "positional-only arguments passed" in str(error):
             raise UsageError(f"{name}: {error}") from error
         raise

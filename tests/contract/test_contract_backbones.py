@@ -118,8 +118,9 @@ def test_what_does_not_fit_is_refused(name):
     for wrong in (x[0], x[:, :, 1:], x.repeat(1, 2, 1, 1)):
         with pytest.raises(UsageError, match="takes"):
             network(wrong)
-    with pytest.raises(UsageError):
-        registry.create(name, no_such_option=1)
+    for option in ("no_such_option", "layers", "shape"):
+        with pytest.raises(UsageError, match=option):
+            registry.create(name, **{option: 1})
     with torch.device("meta"), pytest.raises(UsageError, match="dimension"):
         registry.create(name, dimension=0)
 
