@@ -150,3 +150,14 @@ def test_a_released_checkpoint_is_exported_under_its_own_terms(tmp_path):
     made = export_released(released, tmp_path / "mbf.onnx")
     assert made.parity < 1e-4 and made.card.use == "research" and released.sha256 in made.card.notes[0]
     assert made.card.licence == released.layout.licence and made.card.contract.template == "arcface-112"
+
+
+@pytest.mark.parametrize("name", ["backbone/light-cnn-4", "backbone/vit-t"])
+def test_grey_networks_and_transformers_are_exported_with_parity(name, tmp_path):
+    from visavis import registry
+
+    torch.manual_seed(0)
+    backbone = registry.create(name).eval()
+    terms = export.Terms("MIT", "any", "nothing")
+    made = export.export_backbone(backbone, tmp_path / "x.onnx", terms, template=backbone.contract.template)
+    assert made.parity < 1e-5 and made.card.contract.colour == backbone.contract.colour
