@@ -38,6 +38,7 @@ class AdaFaceIResNetBackbone(IResNetBackbone):
         for part in self.modules():
             if isinstance(part, nn.Conv2d | nn.Linear):
                 nn.init.kaiming_normal_(part.weight, mode="fan_out", nonlinearity="relu")
+        nn.init.zeros_(self.fc.bias)
 
 
 _UNIT = {"bn1": 0, "conv1": 1, "bn2": 2, "prelu": 3, "conv2": 4, "bn3": 5}
