@@ -32,6 +32,7 @@ from visavis.types.status import Failure
 CHUNK = 64
 """Pictures of a chunk: what a kill loses of each worker, at most."""
 LEDGER = "jobs.sqlite"
+_JOINED_AT_ONCE = 32
 _VERSION = 1
 
 
@@ -228,20 +229,24 @@ class _Packing:
     def _join_pixels(self, draft: Path, counts: dict[int, int], total: int) -> None:
         shape = (-1, self.maker.size, self.maker.size, 3)
         pixels = PixelFile(draft, self.maker.size)
+        joined: list[Path] = []
         try:
             start = 0
             for number, count in counts.items():
                 part = self.place / f"{number}.crops"
                 if part.exists():
                     pixels.put(start, np.frombuffer(part.read_bytes(), np.uint8).reshape(shape))
-                    pixels.sync()
-                    part.unlink()
+                    joined.append(part)
                 elif pixels.rows() < start + count:  # else it was joined before an interruption
                     raise InputError(
                         f"{part} is gone, so the pack cannot be completed; remove {self.place} and pack again",
                         reason="pack",
                     )
                 start += count
+                if len(joined) == _JOINED_AT_ONCE or start == total:
+                    pixels.sync()
+                    while joined:
+                        joined.pop().unlink()
             pixels.finish(total)
         finally:
             pixels.close()

@@ -77,6 +77,7 @@ def archive(path, count=40, people=5, side=24):
 @pytest.fixture(autouse=True)
 def small_chunks(monkeypatch):
     monkeypatch.setattr(packing, "CHUNK", 4)
+    monkeypatch.setattr(packing, "_JOINED_AT_ONCE", 3)
 
 
 @pytest.fixture
@@ -242,6 +243,14 @@ def test_no_face_at_all_is_an_error_and_leaves_nothing(tmp_path):
     with pytest.raises(NoFaceError, match="3 no-face"):
         run(folder, tmp_path / "p")
     assert [path.name for path in tmp_path.iterdir()] == ["f"]
+
+
+def test_chunks_without_any_crop_are_no_hole(tmp_path):
+    for row in range(12):
+        (tmp_path / "f" / "a").mkdir(parents=True, exist_ok=True)
+        (tmp_path / "f" / "a" / f"{row:02d}.png").write_bytes(png(row if 4 <= row < 7 else 0))
+    pack = run(tmp_path / "f", tmp_path / "p")
+    assert list(pack.names) == ["a/04.png", "a/05.png", "a/06.png"] and pack.meta.failed == 9
 
 
 def test_one_identity_and_one_picture_are_enough(tmp_path):
