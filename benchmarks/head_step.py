@@ -110,8 +110,8 @@ def page(record):
     lines += [
         "",
         "The margin acts on one cosine a row, no matrix of ones marks it, and the centres are never copied to unit",
-        "length: their norms divide the products instead (`visavis.losses.cosines`). With as many rows as dimensions the",
-        "three products of matrices, which both sides do alike, are nearly all of the step.",
+        "length: their norms divide the products instead (`visavis.losses.cosines`). With as many rows as dimensions",
+        "the three products of matrices, which both sides do alike, are nearly all of the step.",
         "",
     ]
     return "\n".join(lines)
