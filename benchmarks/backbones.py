@@ -28,7 +28,7 @@ ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs" / "results"
 THREADS = (1, 2)
 LIGHT = 1_500_000_000
-"""Operations a crop up to which a batch of 32 is timed; above it a batch of 8, so that the whole takes four minutes."""
+"""Operations a crop up to which a batch of 32 is timed; above it one of 4, so that the whole takes three minutes."""
 TRAINED = 500_000_000
 """Operations a crop up to which a training step is timed."""
 TRAINING_BATCH = 128
@@ -73,7 +73,7 @@ def measure(name):
     torch.manual_seed(0)
     network = registry.create(name).eval().to(memory_format=torch.channels_last)
     size = SIZES[name]
-    batch = 32 if size.macs <= LIGHT else 8
+    batch = 32 if size.macs <= LIGHT else 4
     row = {
         "name": name,
         "line": registry.describe(name).line,
@@ -117,7 +117,7 @@ def page(record):
     lines += [
         "",
         "Operations are multiply-accumulates of convolutions, linear layers and attention of one crop "
-        "(`visavis.nn.macs.count_macs`). Batches are of 32 crops, of 8 above "
+        "(`visavis.nn.macs.count_macs`). Batches are of 32 crops, of 4 above "
         f"{LIGHT / 1e9:.1f} billion operations; a training step is forward and backward of {TRAINING_BATCH} crops. "
         "Medians of two to nine passes in fp32, channels last, "
         f"torch {record['torch']} on {record['machine']['cores']} cores of {record['machine']['processor']}, load "

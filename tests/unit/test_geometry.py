@@ -10,6 +10,7 @@ from scipy.optimize import least_squares
 from visavis.errors import UsageError
 from visavis.geometry import (
     ARCFACE_112,
+    LIGHT_CNN_128,
     TEMPLATES,
     invert,
     iou,
@@ -116,6 +117,14 @@ def test_the_inverse_takes_points_back(points, matrices):
 def test_a_singular_matrix_has_no_inverse():
     with pytest.raises(UsageError, match="inverse"):
         invert(np.zeros((2, 3)))
+
+
+def test_the_template_of_light_cnn_has_48_pixels_from_eyes_to_mouth_and_the_shape_of_arcface():
+    points = LIGHT_CNN_128.array()
+    assert np.allclose(points[:2].mean(axis=0), (64, 40), atol=1e-3)
+    assert np.allclose(points[3:].mean(axis=0), (64, 88), atol=1e-3)
+    moved = transform_points(similarity_transform(ARCFACE_112.array(), points), ARCFACE_112.array())
+    assert np.allclose(moved, points, atol=1e-3)
 
 
 def test_the_templates_are_five_points_inside_their_crops():
