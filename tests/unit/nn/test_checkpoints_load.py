@@ -6,6 +6,7 @@ import pickle
 import sys
 import types
 import zipfile
+from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 
 import numpy as np
@@ -27,6 +28,7 @@ from visavis.nn.backbones.vit import ViTBackbone, ViTShape
 from visavis.nn.checkpoints.keys import to_released
 from visavis.nn.checkpoints.layouts import LAYOUTS
 from visavis.nn.checkpoints.load import load_released, read_head
+from visavis.nn.checkpoints.read import read_checkpoint
 
 LAYERS = (1, 2, 1, 1)
 IRESNET = partial(IResNetBackbone, LAYERS, size=32, dimension=16)
@@ -248,6 +250,30 @@ def test_code_in_a_checkpoint_never_runs(layout, legacy, tmp_path):
     with pytest.raises(ModelError, match="more than tensors") as caught:
         load_released(path, layout)
     assert caught.value.reason == "model.refused"
+
+
+def test_what_the_caller_holds_for_safe_stays_so_and_nothing_is_added(tmp_path):
+    torch.save({"state_dict": {"a": torch.zeros(1)}, "prec1": np.float64(1.0)}, tmp_path / "x.pth")
+    data = (tmp_path / "x.pth").read_bytes()
+    with torch.serialization.safe_globals([np.dtype, _Evil]):
+        before = set(torch.serialization.get_safe_globals())
+        assert read_checkpoint(data, name="x", names=["a.B"])["prec1"] == 1.0
+        assert set(torch.serialization.get_safe_globals()) == before
+
+
+def test_threads_read_side_by_side(unpg):
+    data = unpg[0].read_bytes()
+
+    def read(number):
+        if number % 2:
+            return sorted(read_checkpoint(data, name="x", names=LAYOUTS["unpg"].names))
+        with pytest.raises(ModelError, match="more than tensors"):
+            read_checkpoint(data, name="x")
+        return None
+
+    with ThreadPoolExecutor(8) as pool:
+        found = list(pool.map(read, range(16)))
+    assert found[1::2] == [["backbone", "best_acc", "epoch", "headandloss", "scheduler"]] * 8
 
 
 def test_damaged_files_say_so(tmp_path):

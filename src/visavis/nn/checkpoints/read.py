@@ -58,8 +58,10 @@ def read_checkpoint(data: bytes, *, name: str, names: Sequence[str] = ()) -> Any
             raise _damaged(name, error) from error
     allowed = [*_NUMPY, *((Inert, full) for full in names)]
     try:
-        with _LOCK, torch.serialization.safe_globals(allowed):
-            return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
+        with _LOCK:
+            added = [one for one in allowed if one not in torch.serialization.get_safe_globals()]
+            with torch.serialization.safe_globals(added):
+                return torch.load(io.BytesIO(data), map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         if "Unsupported global" in str(error) or "allowlist" in str(error):
             raise ModelError(
