@@ -43,6 +43,7 @@ class _Cosines(torch.autograd.Function):
     @once_differentiable
     def backward(ctx: Any, gradient: Tensor) -> tuple[Tensor, Tensor]:
         units, centres, inverse, values = ctx.saved_tensors
-        along = (gradient * values).sum(0).mul_(inverse.square()).neg_()
-        scaled = gradient * inverse
+        scaled = gradient * values
+        along = scaled.sum(0).mul_(inverse.square()).neg_()
+        torch.mul(gradient, inverse, out=scaled)
         return scaled @ centres, (scaled.T @ units).addcmul_(centres, along[:, None])

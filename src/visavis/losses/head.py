@@ -13,6 +13,7 @@ from torch import Tensor
 from visavis.errors import UsageError
 from visavis.losses.classifier import ClassifierLoss
 from visavis.losses.cosines import cosines
+from visavis.losses.cross_entropy import scaled_cross_entropy
 from visavis.losses.loss import UNLABELLED, full_precision
 
 
@@ -111,7 +112,10 @@ class HeadLoss(ClassifierLoss):
 
     def compute(self, embeddings: Tensor, target: Tensor, other: Tensor | None = None) -> Tensor:
         """Mean cross-entropy of `logits`, plus `penalty`."""
-        return super().compute(embeddings, target) + self.penalty(embeddings)
+        if self.scale is None:
+            return super().compute(embeddings, target) + self.penalty(embeddings)
+        values = self.margin_cosines(embeddings, target)
+        return scaled_cross_entropy(values, target, scale=self.scale) + self.penalty(embeddings)
 
     def _rows(self, embeddings: Tensor, labels: Tensor, cosine: Tensor, classes: Tensor | None) -> Rows:
         own, labelled = labels.clamp_min(0), labels != UNLABELLED

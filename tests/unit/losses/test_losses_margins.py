@@ -12,6 +12,7 @@ from visavis.losses.arcface import ArcFaceLoss, arcface_logits
 from visavis.losses.combined import CombinedMarginLoss, combined_logits
 from visavis.losses.cosface import CosFaceLoss, cosface_logits
 from visavis.losses.cosines import cosines
+from visavis.losses.cross_entropy import scaled_cross_entropy
 from visavis.losses.normface import NormFaceLoss
 from visavis.losses.softmax import SoftmaxLoss
 from visavis.losses.sphereface import SphereFaceLoss, multiply_angle, sphereface_logits
@@ -72,6 +73,22 @@ def test_softmax_is_torch_linear_and_cross_entropy():
     linear.load_state_dict(loss.state_dict())
     assert loss(embeddings, labels).item() == pytest.approx(F.cross_entropy(linear(embeddings), labels).item())
     assert SoftmaxLoss(6, 5, bias=False).bias is None
+
+
+@pytest.mark.parametrize("scale", [1.0, 16.0, 64.0])
+def test_scaled_cross_entropy_is_that_of_torch(scale):
+    values, labels = 2 * torch.rand(6, 9, dtype=torch.float64) - 1, torch.tensor([0, 3, 8, 8, 1, 4])
+    ours, theirs = (values.clone().requires_grad_() for _ in range(2))
+    one = scaled_cross_entropy(ours, labels, scale=scale)
+    two = F.cross_entropy(scale * theirs, labels)
+    (3 * one).backward(), (3 * two).backward()
+    assert one.item() == pytest.approx(two.item(), rel=1e-12)
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-9, atol=1e-14)
+    assert torch.autograd.gradcheck(lambda given: scaled_cross_entropy(given, labels, scale=1.0), ours)
+    extreme = torch.tensor([[1e4, -1e4, 0.0]], requires_grad=True)
+    for label in range(3):
+        found = scaled_cross_entropy(extreme, torch.tensor([label]), scale=scale)
+        assert found.item() == pytest.approx(scale * (1e4 - extreme[0, label].item()))
 
 
 def test_cosines_have_the_values_and_gradients_of_two_normalisations():
