@@ -164,7 +164,8 @@ class Pack:
         if len(self.names) != len(self):
             raise pack_error(name, f"it has {len(self)} rows and {len(self.names)} names")
         count = len(self.identities)
-        if count != self.meta.identities or len(set(self.identities)) != count:
+        texts = all(isinstance(identity, str) for identity in self.identities)
+        if not texts or count != self.meta.identities or len(set(self.identities)) != count:
             raise pack_error(name, f"{IDENTITIES} names {count} identities; meta.json says {self.meta.identities}")
         if self.labels.min() < 0 or self.labels.max() >= count:
             raise pack_error(name, f"labels reach from {self.labels.min()} to {self.labels.max()} of {count}")

@@ -128,7 +128,7 @@ class _Packing:
     maker: CropMaker
 
     def run(self, engine: JobEngine, progress: Callable[[int, int], None] | None) -> None:
-        total = len(self.selected.rows)
+        total, before = len(self.selected.rows), self.collection.fingerprint()
         with closing(JobLedger(self.place / LEDGER)) as ledger:
             self.start(ledger)
             ledger.release()  # whoever held a chunk is dead: this process has the lock
@@ -137,6 +137,11 @@ class _Packing:
                 self.chunk,
                 progress=None if progress is None else lambda done, _: progress(min(done * CHUNK, total), total),
             )
+            if self.collection.fingerprint() != before:
+                raise InputError(
+                    f"{self.collection.path} changed while it was packed; remove {self.place} and pack again",
+                    reason="pack",
+                )
             with disk_errors(self.target):
                 self.join(ledger)
 
@@ -196,7 +201,10 @@ class _Packing:
         columns = PackColumns()
         reasons = iter(failures)
         for number in counts:
-            record = json.loads((self.place / f"{number}.json").read_bytes())
+            part = self.place / f"{number}.json"
+            if not part.exists():
+                raise self._gone(part)
+            record = json.loads(part.read_bytes())
             people = self.selected.people[number * CHUNK : (number + 1) * CHUNK]
             columns.names += record["names"]
             columns.identities += [people[place] for place in record["kept"]]
@@ -226,6 +234,11 @@ class _Packing:
             ledger=chosen.ledger,
         )
 
+    def _gone(self, part: Path) -> InputError:
+        return InputError(
+            f"{part} is gone, so the pack cannot be completed; remove {self.place} and pack again", reason="pack"
+        )
+
     def _join_pixels(self, draft: Path, counts: dict[int, int], total: int) -> None:
         shape = (-1, self.maker.size, self.maker.size, 3)
         pixels = PixelFile(draft, self.maker.size)
@@ -238,10 +251,7 @@ class _Packing:
                     pixels.put(start, np.frombuffer(part.read_bytes(), np.uint8).reshape(shape))
                     joined.append(part)
                 elif pixels.rows() < start + count:  # else it was joined before an interruption
-                    raise InputError(
-                        f"{part} is gone, so the pack cannot be completed; remove {self.place} and pack again",
-                        reason="pack",
-                    )
+                    raise self._gone(part)
                 start += count
                 if len(joined) == _JOINED_AT_ONCE or start == total:
                     pixels.sync()

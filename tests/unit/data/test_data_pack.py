@@ -122,6 +122,13 @@ def test_labels_out_of_range_and_pickled_arrays_are_refused(pack):
         Pack.open(pack.path)
 
 
+def test_identities_are_texts_and_each_stands_once(pack):
+    for bad in ([1, 2, 3], ["a", "b", "b"], {"a": 1}, ["a", "b", None], [["a"], "b", "c"]):
+        (pack.path / "identities.json").write_text(json.dumps(bad))
+        with pytest.raises(InputError):
+            Pack.open(pack.path)
+
+
 def test_other_folders_are_no_packs(tmp_path):
     for path in (tmp_path, tmp_path / "nowhere"):
         with pytest.raises(InputError, match="not a sound pack"):

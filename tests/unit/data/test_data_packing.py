@@ -1,4 +1,5 @@
 import io
+import os
 import shutil
 import signal
 import subprocess
@@ -188,10 +189,11 @@ def test_an_interruption_after_the_pack_appeared(source, tmp_path, monkeypatch):
     assert not (tmp_path / ".p.work").exists()
 
 
-def test_crops_that_are_gone_are_not_made_up(source, tmp_path):
+@pytest.mark.parametrize("gone", ["2.crops", "2.json"])
+def test_what_is_gone_is_not_made_up(source, tmp_path, gone):
     with pytest.raises(KeyboardInterrupt):
         run(source, tmp_path / "p", detector=PlantedDetector(stop_after=20), workers=1)
-    (tmp_path / ".p.work" / "2.crops").unlink()
+    (tmp_path / ".p.work" / gone).unlink()
     with pytest.raises(InputError, match="is gone") as caught:
         run(source, tmp_path / "p")
     assert caught.value.reason == "pack"
@@ -215,6 +217,17 @@ def test_other_pictures_or_options_are_refused(source, tmp_path):
     archive(source, count=41)
     with pytest.raises(UsageError, match=r"\.p\.work"):
         run(source, tmp_path / "p")
+
+
+def test_a_source_that_changes_under_way_is_told(source, tmp_path):
+    class Touching(PlantedDetector):
+        def detect(self, pictures, *, which="all"):
+            os.utime(source, ns=(1, 1))
+            return super().detect(pictures, which=which)
+
+    with pytest.raises(InputError, match="changed while") as caught:
+        run(source, tmp_path / "p", detector=Touching())
+    assert caught.value.reason == "pack" and not (tmp_path / "p").exists()
 
 
 def test_two_at_once_and_what_is_there_are_refused(source, tmp_path):
