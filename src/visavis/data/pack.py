@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.data.mapped_array import map_array
 from visavis.data.pack_meta import PackMeta, pack_error
 from visavis.data.text_column import TextColumn
 from visavis.errors import UnreadableError, UsageError
@@ -77,7 +78,7 @@ class Pack:
             meta = PackMeta.from_json(read_file(folder / META), name=name)
             identities = tuple(json.loads(read_file(folder / IDENTITIES)))
             names = TextColumn.open(folder, NAMES)
-        except (UnreadableError, OSError, EOFError, ValueError, TypeError) as error:
+        except (UnreadableError, OSError, ValueError, TypeError, RecursionError) as error:
             raise pack_error(name, str(error)) from error
         count, size = meta.count, meta.size
         pack = cls(
@@ -187,11 +188,6 @@ def check_new(path: Path) -> None:
 
 def _mapped(folder: Path, file: str, kind: Any, shape: tuple[int, ...]) -> NDArray[Any]:
     try:
-        array = np.load(folder / file, mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError, EOFError) as error:
-        raise pack_error(str(folder), f"{file}: {error}") from error
-    if array.dtype != kind or array.shape != shape or not array.flags.c_contiguous:
-        raise pack_error(
-            str(folder), f"{file} is {array.dtype} {array.shape}; meta.json asks for {np.dtype(kind)} {shape}"
-        )
-    return np.asarray(array)
+        return map_array(folder / file, kind, shape)
+    except (OSError, ValueError) as error:
+        raise pack_error(str(folder), str(error)) from error

@@ -65,7 +65,7 @@ class PackMeta:
         """
         try:
             record = json.loads(data)
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             raise pack_error(name, f"meta.json is not JSON ({error})") from error
         if not isinstance(record, dict) or record.pop("schema", None) != SCHEMA:
             raise pack_error(name, f"meta.json is not of the schema {SCHEMA}")

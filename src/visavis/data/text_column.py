@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.data.mapped_array import map_array
+
 _ERRORS = "surrogateescape"
 
 
@@ -30,9 +32,7 @@ class TextColumn:
             OSError: A file is missing or cannot be read.
             ValueError: The files do not fit together.
         """
-        ends = np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False)
-        if ends.dtype != np.int64 or ends.ndim != 1 or len(ends) == 0:
-            raise ValueError(f"{name}.npy is {ends.dtype} {ends.shape}; expected int64 (N,)")
+        ends = map_array(folder / f"{name}.npy", np.int64, (None,))
         size = (folder / f"{name}.txt").stat().st_size
         if ends[-1] != size or ends[0] < 0 or (np.diff(ends) < 0).any():
             raise ValueError(f"{name}.txt has {size} bytes; {name}.npy says {ends[-1]}")

@@ -102,8 +102,8 @@ def test_a_damaged_file_is_refused(pack, file, harm):
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
-    [("version", 2, "version 2"), ("schema", "x", "schema"), ("count", 0, "out of range"), ("count", 7, "asks for"),
-     ("size", 5, "asks for"), ("identities", 2, "2"), ("unknown", 1, "unknown"), ("landmarks", "guessed", "landmarks"),
+    [("version", 2, "version 2"), ("schema", "x", "schema"), ("count", 0, "out of range"), ("count", 7, "expected"),
+     ("size", 5, "expected"), ("identities", 2, "2"), ("unknown", 1, "unknown"), ("landmarks", "guessed", "landmarks"),
      ("count", "6", "out of range")],
 )  # fmt: skip
 def test_a_meta_record_that_cannot_be_is_refused(pack, field, value, words):
