@@ -92,9 +92,8 @@ class Balanced:
 class PeopleByPictures:
     """P different identities a batch with K pictures each (P x K), for losses of pairs and triplets.
 
-    Hermans et al. 2017 (P x K batches). The pictures of an identity that has K or more are K different ones. One with
-    fewer gives each of its pictures at least ``K // n`` times, so that no picture is paired only with itself unless the
-    identity has a single one. Rows lie in runs of K.
+    Hermans et al. 2017 (P x K batches). Rows lie in runs of K. The pictures of an identity that has K or more are K
+    different ones. One with fewer repeats them in turn, so neighbours in a run are two pictures unless it has only one.
 
     Attributes:
         pictures: K; the batch must be a multiple of it, P = batch / K.
@@ -146,5 +145,4 @@ class _GroupPlan:
         mine = self._order[self._starts[person] : self._ends[person]]
         if self._pictures == 1:
             return mine[rng.integers(0, len(mine), 1)]
-        rounds = -(-self._pictures // len(mine))
-        return np.concatenate([rng.permutation(mine) for _ in range(rounds)])[: self._pictures]
+        return np.resize(rng.permutation(mine), self._pictures)

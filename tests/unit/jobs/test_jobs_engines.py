@@ -60,7 +60,7 @@ def test_every_chunk_is_done_and_counted(tmp_path, engine):
     engine.run(ledger, break_down)  # nothing is left, so nothing is called
 
 
-@pytest.mark.parametrize("engine", [ThreadEngine(workers=2), ProcessEngine(workers=2)])
+@pytest.mark.parametrize("engine", [ThreadEngine(workers=2), ProcessEngine(workers=1)])
 def test_an_error_stops_the_job_and_loses_nothing(tmp_path, engine):
     ledger = started(tmp_path, 6)
     with pytest.raises(InputError, match="three is refused") as caught:
@@ -79,7 +79,7 @@ def test_a_defect_in_a_process_is_named(tmp_path):
 
 def test_a_killed_worker_is_replaced_and_its_chunk_done_again(tmp_path):
     ledger = started(tmp_path, 5)
-    ProcessEngine(workers=2).run(ledger, partial(die_once, tmp_path))
+    ProcessEngine(workers=1).run(ledger, partial(die_once, tmp_path))
     assert (tmp_path / "died").exists() and len(ledger.results()) == 5
 
 
