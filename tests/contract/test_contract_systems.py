@@ -163,6 +163,11 @@ def test_the_commands_refuse_in_one_line(data, tmp_path, capfd):
     assert "symface" in call(capfd, "systems", "symfac").refused(4)
 
 
+def test_without_torch_the_extra_is_named(data, monkeypatch, capfd):
+    monkeypatch.setitem(sys.modules, "torch", None)
+    assert "pip install 'visavis[torch]'" in call(capfd, "reproduce", "unpg", "--data", data).refused(4)
+
+
 def test_a_damaged_record_is_a_defect(monkeypatch, tmp_path):
     (tmp_path / "a.json").write_text("{")
     monkeypatch.setattr(records, "_CHECKOUT", tmp_path)

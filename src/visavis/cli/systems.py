@@ -41,7 +41,9 @@ def _show(name: str, as_json: bool) -> None:
     out = console()
     for key, value in card.to_dict().items():
         if value not in ("", (), [], {}):
-            lines = value if isinstance(value, list | tuple) else [value]
+            lines = [value] if isinstance(value, str) else list(value)
+            if isinstance(value, dict):
+                lines = [f"{name}: {', '.join(v) if isinstance(v, list) else v}" for name, v in value.items()]
             for row, line in enumerate(lines):
                 out.print(f"{key if row == 0 else '':<14} {line}")
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from visavis._require import require
 from visavis.protocols.ledger import RolesTouched
 
 if TYPE_CHECKING:
@@ -70,7 +71,12 @@ def prepare(data: Path, budget: str) -> Miniature:
     Args:
         data: The data folder.
         budget: ``quick``: ORL. ``full``: CelebA and CFP.
+
+    Raises:
+        DependencyError: torch is not installed.
+        UnreadableError: A file cannot be read.
     """
+    require("torch", extra="torch", why="training a miniature")
     from visavis.systems._orl import read_orl
     from visavis.systems._web_faces import read_web_faces
 
