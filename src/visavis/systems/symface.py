@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 CARD = SystemCard(
     name="system/symface",
     title="SymFace: Additional Facial Symmetry Loss for Deep Face Recognition",
-    paper="Prajapati et al., 2024, https://arxiv.org/abs/2409.11816",
+    paper="Prakash et al., 2024, https://arxiv.org/abs/2409.11816",
     implemented=(
         "loss/symface",
         "visavis.losses.symface:frontality",

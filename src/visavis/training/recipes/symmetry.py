@@ -14,7 +14,7 @@ from visavis.losses.symface import frontality, split_faces
 
 @dataclass(frozen=True, slots=True)
 class Symmetry:
-    """Prajapati et al. 2024, arXiv 2409.11816; the values are a reconstruction, see `visavis.losses.symface`.
+    """Prakash et al. 2024, arXiv 2409.11816; the values are a reconstruction, see `visavis.losses.symface`.
 
     Attributes:
         weight: Of the term; 0 leaves out the half faces and gives the plain run bit for bit.
