@@ -24,15 +24,12 @@ def test_the_quick_run_holds_and_touches_the_people_of_role_quick_only(name, sha
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", registry.names("system/*"))
-def test_a_stored_run_comes_out_again(name, shared_data):
-    """On the machine and torch that the record names; elsewhere rounding leads training apart."""
+def test_the_stored_figures_come_out_again(name, shared_data):
+    """Not bit for bit: another machine, torch or order of additions leads training apart by rounding."""
     card = registry.load(name)
-    stored = records.stored(card.short)["runs"][0]
-    result = card.reproduce(shared_data, seed=0)
-    here = {key: result.environment[key] for key in ("torch", "processor")}
-    if here != {key: stored["environment"][key] for key in here}:
-        pytest.skip("another machine or torch than that of the record")
-    assert result.to_dict()["measures"] == stored["measures"]
+    stored = records.stored(card.short)["runs"][0]["measures"]
+    measures = card.reproduce(shared_data, seed=0).to_dict()["measures"]
+    assert measures == pytest.approx(stored, abs=0.03)
 
 
 def test_the_larger_miniature_trains_on_people_of_role_train_and_reports_on_role_test(shared_data):
