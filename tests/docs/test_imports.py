@@ -20,7 +20,7 @@ LAYERS = (
     ("pipeline", "drawing"),
     ("data", "protocols", "training/recipes", "demonstration", "report"),
     ("systems",),
-    ("client", "serve", "cli", "bench", "api", "__init__"),
+    ("client", "serve", "cli", "bench", "api", "__init__", "__main__"),
 )  # fmt: skip
 LAYER = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 CAPABILITIES = LAYERS[3]

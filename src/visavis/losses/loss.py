@@ -66,12 +66,15 @@ class Loss(nn.Module):
             ``(B, D)``, embeddings to be near; ``both``: labels second and embeddings ``(B, D)`` third. None of
             them gets a gradient unless the loss says so.
         has_classes: Whether the loss is built with ``(dimension, classes)`` and holds one centre a class.
+        exact_gradient: False where weights of the loss are detached on purpose, so that its gradient is not that of its
+            values.
         classes: Number of classes; None where any label of 0 or more will do.
         seen: What the last call saw: name -> number or scalar tensor; read it with `measures`.
     """
 
     target: ClassVar[Literal["label", "embedding", "both"]] = "label"
     has_classes: ClassVar[bool] = False
+    exact_gradient: ClassVar[bool] = True
 
     def __init__(self) -> None:
         super().__init__()

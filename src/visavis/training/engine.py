@@ -157,7 +157,7 @@ class _Run:
     def begin(self, *, resume: bool) -> None:
         """Take the newest checkpoint, or refuse a folder that holds one."""
         if not resume:
-            if saved_steps(self._folder / CHECKPOINTS) or (self._folder / RECORD).exists():
+            if saved_steps(self._folder / CHECKPOINTS):
                 raise UsageError(f"{self._folder} holds a run; resume it, or give another folder")
         else:
             state, warnings = newest_checkpoint(self._folder / CHECKPOINTS, device=self._settings.device)

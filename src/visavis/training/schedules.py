@@ -102,7 +102,10 @@ def rate_factor(schedule: Schedule, *, step: int, steps: int, steps_per_epoch: f
     """
     warmup = schedule.warmup * steps_per_epoch
     if warmup < 0 or (warmup and warmup >= steps):
-        raise UsageError(f"a warm-up of {schedule.warmup} epochs does not fit a run of {steps / steps_per_epoch:.3g}")
+        raise UsageError(
+            f"the schedule has a warm-up of {schedule.warmup:g} epochs and the run {steps / steps_per_epoch:.3g}; train "
+            "longer, or shorten the warm-up in the recipe (training.optimisers)"
+        )
     if step + 1 < warmup:
         return (step + 1) / warmup
     return schedule.factor(step / steps_per_epoch, steps / steps_per_epoch)

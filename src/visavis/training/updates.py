@@ -66,6 +66,7 @@ class Updates:
             raise UsageError(f"a phase updates {', '.join(sorted(unknown))}; the groups are {', '.join(self._groups)}")
         self._chosen = {name: optimiser_of(name, settings.optimisers) for name in self._groups}
         self._optimisers = {name: self._chosen[name].build(group) for name, group in self._groups.items()}
+        self.rates(0)  # a schedule that does not fit is refused before anything is written
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
 
     def rates(self, step: int) -> dict[str, float]:
