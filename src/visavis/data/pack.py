@@ -20,6 +20,7 @@ from visavis.io.files import read_file
 from visavis.types.status import Failure
 
 PIXELS, LABELS, BOXES, LANDMARKS, SCORES = "pixels.npy", "labels.npy", "boxes.npy", "landmarks.npy", "scores.npy"
+DIGESTS = "digests.npy"
 META, IDENTITIES, FAILURES, NAMES = "meta.json", "identities.json", "failures.json", "names"
 
 
@@ -52,6 +53,8 @@ class Pack:
         boxes: float32 ``(N, 4)``, xyxy in pixels of the source picture; NaN where the crops came ready.
         landmarks: float32 ``(N, 5, 2)`` in pixels of the crop; see `PackMeta.landmarks`.
         scores: float32 ``(N,)``, detection score in 0..1; NaN where the crops came ready.
+        digests: uint64 ``(N,)``: the first 8 bytes of the sha256 of each crop's bytes, read as a little-endian number;
+            equal crops have equal ones. They are not compared with the pixels when a pack is opened.
         identities: Name of each identity, sorted.
         names: Name of each row's picture in the source.
     """
@@ -63,6 +66,7 @@ class Pack:
     boxes: NDArray[np.float32]
     landmarks: NDArray[np.float32]
     scores: NDArray[np.float32]
+    digests: NDArray[np.uint64]
     identities: tuple[str, ...]
     names: TextColumn
 
@@ -89,6 +93,7 @@ class Pack:
             _mapped(folder, BOXES, np.float32, (count, 4)),
             _mapped(folder, LANDMARKS, np.float32, (count, 5, 2)),
             _mapped(folder, SCORES, np.float32, (count,)),
+            _mapped(folder, DIGESTS, np.uint64, (count,)),
             identities,
             names,
         )

@@ -12,7 +12,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.data.pack import BOXES, FAILURES, IDENTITIES, LABELS, LANDMARKS, META, NAMES, SCORES, PackFailure
+from visavis.data.pack import (
+    BOXES,
+    DIGESTS,
+    FAILURES,
+    IDENTITIES,
+    LABELS,
+    LANDMARKS,
+    META,
+    NAMES,
+    SCORES,
+    PackFailure,
+)
 from visavis.data.pack_meta import PackMeta
 from visavis.data.text_column import TextColumn
 
@@ -56,6 +67,7 @@ class PackColumns:
         np.save(folder / BOXES, np.concatenate(self.boxes).astype(np.float32))
         np.save(folder / LANDMARKS, np.concatenate(self.landmarks).astype(np.float32))
         np.save(folder / SCORES, np.concatenate(self.scores).astype(np.float32))
+        np.save(folder / DIGESTS, np.frombuffer(b"".join(digest[:8] for digest in self.digests), "<u8"))
         TextColumn.write(folder, NAMES, self.names)
         told = json.dumps([people, self.names]).encode()
         fingerprint = hashlib.sha256(b"".join([*self.digests, labels.tobytes(), told])).hexdigest()

@@ -10,7 +10,7 @@ from typing import Literal, get_args
 from visavis.errors import InputError
 
 SCHEMA = "visavis.pack"
-VERSION = 1
+VERSION = 2
 Landmarks = Literal["detected", "template"]
 
 

@@ -82,8 +82,8 @@ def test_failures_and_provenance_are_kept(tmp_path):
     assert np.allclose(pack.landmarks, points) and pack.scores.tolist() == [0.5, 1]
 
 
-@pytest.mark.parametrize("file", ["pixels.npy", "labels.npy", "boxes.npy", "landmarks.npy", "scores.npy", "names.npy",
-                                  "names.txt", "meta.json", "identities.json"])  # fmt: skip
+@pytest.mark.parametrize("file", ["pixels.npy", "labels.npy", "boxes.npy", "landmarks.npy", "scores.npy", "digests.npy",
+                                  "names.npy", "names.txt", "meta.json", "identities.json"])  # fmt: skip
 @pytest.mark.parametrize("harm", ["missing", "cut", "empty", "foreign"])
 def test_a_damaged_file_is_refused(pack, file, harm):
     path = pack.path / file
@@ -102,7 +102,7 @@ def test_a_damaged_file_is_refused(pack, file, harm):
 
 @pytest.mark.parametrize(
     ("field", "value", "words"),
-    [("version", 2, "version 2"), ("schema", "x", "schema"), ("count", 0, "out of range"), ("count", 7, "expected"),
+    [("version", 1, "version 1"), ("schema", "x", "schema"), ("count", 0, "out of range"), ("count", 7, "expected"),
      ("size", 5, "expected"), ("identities", 2, "2"), ("unknown", 1, "unknown"), ("landmarks", "guessed", "landmarks"),
      ("count", "6", "out of range")],
 )  # fmt: skip
