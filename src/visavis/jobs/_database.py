@@ -78,7 +78,7 @@ def connect(path: Path) -> Engine:
     """
     import sqlalchemy as sql
 
-    engine = sql.create_engine(f"sqlite:///{path}", connect_args={"timeout": _WAIT_SECONDS})
+    engine = sql.create_engine(sql.URL.create("sqlite", database=str(path)), connect_args={"timeout": _WAIT_SECONDS})
 
     @sql.event.listens_for(engine, "connect")
     def _settings(connection: Any, _: Any) -> None:

@@ -23,7 +23,8 @@ _MOST_DEATHS = 3
 class ProcessEngine:
     """Does chunks in processes of their own: for work that holds the interpreter, or that may crash it.
 
-    A worker that dies is replaced and its chunk is done again. Workers end by themselves when this process dies.
+    A worker that dies is replaced and its chunk is done again. Workers end by themselves when this process dies. No
+    command of visavis uses it: packing spends its time in networks and decoders, which threads run side by side.
 
     Args:
         workers: Number of processes; one a core when None.
@@ -40,10 +41,11 @@ class ProcessEngine:
         """See `JobEngine.run`; ``work`` must be picklable.
 
         Raises:
-            InternalError: One chunk ended three workers.
+            InternalError: One chunk ended three workers; or three ended one after the other without a chunk in hand
+                and without a chunk done in between; or one could not start.
         """
         context = multiprocessing.get_context("spawn")
-        deaths: Counter[int] = Counter()
+        deaths: Counter[tuple[str, int]] = Counter()
         running: dict[str, tuple[BaseProcess, Connection]] = {}
 
         def begin() -> None:
@@ -62,12 +64,14 @@ class ProcessEngine:
             while running:
                 for owner, (process, pipe) in list(running.items()):
                     process.join(POLL_SECONDS / len(running))
-                    if process.is_alive():
+                    alive = process.is_alive()  # asked first: what a dead worker told is in the pipe by then
+                    _raise_what_came(pipe)
+                    if alive:
                         continue
                     del running[owner]
-                    _raise_what_came(pipe)
-                    if process.exitcode:
-                        _count_deaths(ledger, owner, deaths)
+                    pipe.close()
+                    if process.exitcode or ledger.held(owner):
+                        _count_death(ledger, owner, process.exitcode or 0, deaths)
                         begin()
                 report(ledger, progress)
         finally:
@@ -78,32 +82,35 @@ class ProcessEngine:
 
 
 def _raise_what_came(pipe: Connection) -> None:
-    """Raise the error that a worker told before it ended; one that ended well or was killed told none."""
+    """Raise the error that a worker told; it may be longer than the pipe, and the worker ends when it was read."""
     try:
         told = pipe.recv() if pipe.poll() else None
-    except EOFError:
+    except (EOFError, OSError):  # it ended, perhaps in the middle of a sentence
         told = None
-    pipe.close()
     if told is not None:
         kind, message, reason = told
         raise kind(message, reason=reason)
 
 
-def _count_deaths(ledger: JobLedger, owner: str, deaths: Counter[int]) -> None:
+def _count_death(ledger: JobLedger, owner: str, code: int, deaths: Counter[tuple[str, int]]) -> None:
+    """Note that a worker died and free its chunk; a death too many ends the job."""
     held = ledger.held(owner)
-    if not held:
+    if not held and code > 0:  # by an error of its own, outside of any chunk; a signal has a code below 0
         raise InternalError(
             "a worker ended before it began a chunk; what is called must be importable by its module's name, and a "
             "script that starts processes needs the guard if __name__ == '__main__'",
             reason="jobs.worker",
         )
-    for number in held:
-        deaths[number] += 1
-        if deaths[number] >= _MOST_DEATHS:
+    done, _ = ledger.progress()
+    causes = [("chunk", number) for number in held] or [("between", done)]
+    deaths.update(causes)
+    for kind, number in causes:
+        if deaths[kind, number] >= _MOST_DEATHS:
+            what = f"chunk {number} of the job in {ledger.path} ended its worker"
+            if kind == "between":
+                what = f"workers of the job in {ledger.path} that had no chunk in hand were ended"
             raise InternalError(
-                f"chunk {number} of the job in {ledger.path} ended its worker {_MOST_DEATHS} times (a crash, or no "
-                "memory left); try fewer workers",
-                reason="jobs.worker",
+                f"{what} {_MOST_DEATHS} times (a crash, or no memory left); try fewer workers", reason="jobs.worker"
             )
     ledger.release(owner)
 
@@ -118,7 +125,7 @@ def _main(path: Path, work: Work, owner: str, lease_seconds: float, pipe: Connec
             work_through(ledger, work, owner=owner, stop=stop, lease_seconds=lease_seconds)
     except VisavisError as error:
         _tell(pipe, type(error), error.message, error.reason)
-    except Exception as error:  # noqa: BLE001 - told to the parent, which raises it
+    except BaseException as error:  # noqa: BLE001 - told to the parent, which raises it
         text = f"a worker failed: {type(error).__name__}: {error}"
         _tell(pipe, InternalError, text, InternalError.default_reason)
     finally:

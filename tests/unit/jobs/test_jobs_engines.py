@@ -46,6 +46,32 @@ def die_once(folder, number):
     return square(number)
 
 
+def complain_at_length(number):
+    raise InputError("x" * 1_000_000, reason="labelled")
+
+
+def die_idle(folder, number):
+    """The worker of chunk 1 is killed when it has done it; chunk 0 keeps the other at work for longer."""
+    mark = folder / "died"
+
+    def die():
+        time.sleep(0.3)
+        mark.touch()
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    if number == 1:
+        threading.Thread(target=die).start()
+    if number == 0:
+        while not mark.exists():
+            time.sleep(0.01)
+        time.sleep(0.5)
+    return square(number)
+
+
+def leave(code, number):
+    sys.exit(code)
+
+
 def die_always(number):
     os.kill(os.getpid(), signal.SIGKILL)
 
@@ -81,6 +107,38 @@ def test_a_killed_worker_is_replaced_and_its_chunk_done_again(tmp_path):
     ledger = started(tmp_path, 5)
     ProcessEngine(workers=1).run(ledger, partial(die_once, tmp_path))
     assert (tmp_path / "died").exists() and len(ledger.results()) == 5
+
+
+def test_an_error_longer_than_a_pipe_reaches_the_caller(tmp_path):
+    with pytest.raises(InputError) as caught:
+        ProcessEngine(workers=1).run(started(tmp_path, 2), complain_at_length)
+    assert caught.value.message == "x" * 1_000_000 and caught.value.reason == "labelled"
+
+
+def test_a_worker_that_is_killed_between_chunks_is_replaced(tmp_path):
+    ledger = started(tmp_path, 2)
+    ProcessEngine(workers=2).run(ledger, partial(die_idle, tmp_path))
+    assert (tmp_path / "died").exists() and ledger.progress() == (2, 2)
+
+
+@pytest.mark.parametrize("code", [0, 3])
+def test_work_that_leaves_its_process_ends_the_job_with_an_error(tmp_path, code):
+    with pytest.raises(InternalError, match=f"SystemExit: {code}"):
+        ProcessEngine(workers=1).run(started(tmp_path, 1), partial(leave, code))
+
+
+def test_work_that_no_other_process_can_import_is_named(tmp_path):
+    code = f"""
+import sys
+sys.path.insert(0, {str(Path(__file__).parent)!r})
+from pathlib import Path
+from test_jobs_engines import started
+from visavis.jobs.processes import ProcessEngine
+def work(number): pass
+ProcessEngine(workers=1).run(started(Path({str(tmp_path)!r}), 1), work)
+"""
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert "importable by its module's name" in ran.stderr
 
 
 def test_a_chunk_that_kills_every_worker_ends_the_job(tmp_path):

@@ -136,3 +136,13 @@ def test_what_is_no_ledger_is_a_clear_error(tmp_path):
     with pytest.raises(InputError) as caught:
         ledger(tmp_path / "nowhere")
     assert caught.value.reason == "jobs.permission"
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%41", "a#b", "a b", "a:b@c"])
+def test_a_ledger_lies_where_its_path_says_whatever_signs_that_has(tmp_path, name):
+    folder = tmp_path / name
+    folder.mkdir()
+    jobs = JobLedger(folder / "jobs.sqlite")
+    jobs.start(kind="count", fingerprint="f", chunks=1)
+    jobs.close()
+    assert (folder / "jobs.sqlite").is_file() and [path.name for path in tmp_path.iterdir()] == [name]
