@@ -49,7 +49,9 @@ def test_pictures_on_a_list_are_left_out(capfd, people, tmp_path):
         (["--aligned", "--detector", "x"], 2, "--aligned detects nothing"),
         (["--images", "x"], 2, "goes with a CSV list"),
         (["--split", "x"], 2, "goes with a data set"),
+        (["--set", "lfw"], 2, "knows 0 of the 2 people"),
         (["--without", "none.csv"], 3, "cannot be read as a CSV list"),
+        (["--without", "none.txt"], 3, "one a line"),
         (["--detector", "nothing"], 4, "nothing"),
         (["--aligned"], 3, "5 crop-size"),
     ],
@@ -64,3 +66,17 @@ def test_a_source_that_is_not_there(capfd, tmp_path):
     for source, code in (("nowhere", 3), ("nowhere.rec", 3), ("nowhere.csv", 3), ("x-{0..1}.tar", 3), ("x.bin", 2)):
         ran = call(capfd, "pack", tmp_path / source, "--out", tmp_path / "p")
         assert ran.code == code, ran.err
+
+
+def test_the_data_set_is_told_with_how_it_was_found(capfd, tmp_path):
+    """Folders that are named like people of CFP."""
+    for person in ("001", "002", "003"):
+        (tmp_path / "people" / person).mkdir(parents=True)
+        Image.new("RGB", (16, 16)).save(tmp_path / "people" / person / "1.png")
+    words = ("pack", tmp_path / "people", "--aligned", "--size", 16, "--role", "any", "--out")
+    found = call(capfd, *words, tmp_path / "p")
+    assert found.code == 0 and "data set cfp_dev (by the names of its people; --set none if by chance)" in found.out
+    refused = call(capfd, *words, tmp_path / "q", "--set", "none", "--json")
+    assert (refused.json["set_name"], refused.json["set_by"], refused.json["roles"]) == (None, "given", {"unlisted": 3})
+    given = call(capfd, *words, tmp_path / "r", "--set", "cfp_dev")
+    assert "data set cfp_dev (as given)" in given.out

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from visavis.data.pack import Pack
 
 _SHOWN = 5
+_SET_BY = {"given": "as given", "path": "by the path", "people": "by the names of its people; --set none if by chance"}
 
 
 def pack(
@@ -32,11 +33,15 @@ def pack(
         str, typer.Option("--role", help="Role in the people ledger of the people to take; any for everybody.")
     ] = "train",
     set_name: Annotated[
-        str | None, typer.Option("--set", help="The data set in the people ledger; else guessed.")
+        str | None,
+        typer.Option("--set", help="The data set in the people ledger, or none; else found by path and people."),
     ] = None,
     without: Annotated[
         list[str] | None,
-        typer.Option("--without", help="CSV list of pictures to leave out; list.csv:COLUMN: those with 1 in it."),
+        typer.Option(
+            "--without",
+            help="Pictures to leave out: list.csv, list.csv:COLUMN (those with 1 in it), or list.txt, one a line.",
+        ),
     ] = None,
     images: Annotated[
         Path | None, typer.Option("--images", help="Folder or archive that the paths of a CSV list are names in.")
@@ -115,4 +120,6 @@ def _print(made: Pack) -> None:
         out.print(f"left out by role: {', '.join(f'{n} {role}' for role, n in meta.left_out.items())} people")
     if meta.without:
         out.print(f"left out by a list: {meta.without} pictures")
+    if meta.set_name:
+        out.print(f"data set {meta.set_name} ({_SET_BY[str(meta.set_by)]})")
     out.print(f"roles {dict(meta.roles)}; ledger {str(meta.ledger)[:12]}")

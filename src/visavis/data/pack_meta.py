@@ -30,6 +30,8 @@ class PackMeta:
         failed: Number of pictures that gave no crop.
         source: Where the pictures came from, as it was given.
         set_name: The data set by the people ledger's name, or None.
+        set_by: How it is known: ``given``, by the ``path``, or by the names of the ``people``; None when it is not.
+            ``given`` without a name: the user said that it is none of the ledger's.
         roles: Number of people of each role; empty where no ledger was asked.
         left_out: Number of people left out because of their role, by role.
         without: Number of pictures left out by a list.
@@ -46,6 +48,7 @@ class PackMeta:
     failed: int = 0
     source: str = ""
     set_name: str | None = None
+    set_by: str | None = None
     roles: Mapping[str, int] = field(default_factory=dict)
     left_out: Mapping[str, int] = field(default_factory=dict)
     without: int = 0

@@ -228,6 +228,7 @@ class _Packing:
             self.maker.landmarks,
             source=Path(self.collection.path).name,
             set_name=chosen.set_name,
+            set_by=chosen.set_by,
             roles=chosen.roles,
             left_out=chosen.left_out,
             without=chosen.without,

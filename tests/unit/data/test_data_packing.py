@@ -21,11 +21,12 @@ from visavis.data.pack_columns import PackColumns
 from visavis.data.packing import pack_collection
 from visavis.data.pixel_file import PixelFile
 from visavis.data.readers.labelled_folder import LabelledFolder
-from visavis.data.selection import merged_names, select
+from visavis.data.selection import merged_names, read_without, select
 from visavis.errors import InputError, NoFaceError, UsageError
 from visavis.geometry import ARCFACE_112, transform_points
 from visavis.io import read_batch
 from visavis.jobs.threads import ThreadEngine
+from visavis.protocols.ledger import Ledger
 from visavis.types import Faces, Failure, Status
 
 BLANK = Failure("no-face", "the picture is blank")
@@ -299,8 +300,6 @@ def test_people_of_other_roles_are_left_out_and_counted(tmp_path):
     """CelebA by the ledger: numbers that are multiples of four calibrate, those one above develop, the rest train."""
     folder = tmp_path / "celeba_ids"
     numbers = {"train": ["3", "2"], "calibrate": ["4", "8", "12"], "develop": ["1"], "unlisted": ["999999"]}
-    from visavis.protocols.ledger import Ledger
-
     book = Ledger.load()
     listed = {role: [p for (s, p), r in book.entries.items() if s == "celeba_ids" and r == role] for role in numbers}
     for role, people in numbers.items():
@@ -337,6 +336,49 @@ def test_lists_of_what_to_leave_out(tmp_path):
     for bad in (f"{one}:nothing", str(tmp_path / "none.csv")):
         with pytest.raises(InputError):
             merged_names([bad])
+
+
+def test_a_list_that_is_no_table_has_one_name_a_line(tmp_path):
+    plain, odd = tmp_path / "plain.txt", tmp_path / "odd:name"
+    plain.write_bytes(b"\xef\xbb\xbfb/1, 2.png\r\n\r\n  a/1.png \n")
+    odd.write_text("c\n")
+    assert read_without(str(plain)) == ["b/1, 2.png", "a/1.png"]
+    assert read_without(str(odd)) == ["c"]
+    labels = tmp_path / "labels.txt"
+    labels.write_text("file,suspect\na,1\nb,0\n")
+    assert read_without(f"{labels}:suspect") == ["a"]
+
+
+@pytest.mark.parametrize("data", [b"path\n\xff.png\n", b'path\n"' + b"x" * 200_000 + b'"\n', b""])
+@pytest.mark.parametrize("name", ["list.csv", "list.txt"])
+def test_a_list_that_cannot_be_read_is_an_error_of_the_list(tmp_path, name, data):
+    path = tmp_path / name
+    path.write_bytes(data)
+    if name == "list.txt" and data.isascii() and data:
+        assert len(read_without(str(path))) == 2
+        return
+    with pytest.raises(InputError, match="list") as caught:
+        read_without(str(path))
+    assert caught.value.reason == "collection"
+
+
+def test_a_renamed_folder_hides_nobody(tmp_path):
+    """Four people of LFW with the role test, in a folder that says nothing of LFW."""
+    listed = [person for (name, person), role in Ledger.load().entries.items() if (name, role) == ("lfw", "test")][:4]
+    for person in [*listed, "Somebody_Else"]:
+        (tmp_path / "people" / person).mkdir(parents=True)
+        (tmp_path / "people" / person / "1.png").write_bytes(png(1, side=16))
+    folder = tmp_path / "people"
+    pack = run(folder, tmp_path / "p", maker=ReadyMaker(size=16))
+    assert pack.identities == ("Somebody_Else",)
+    assert (pack.meta.set_name, pack.meta.set_by, dict(pack.meta.left_out)) == ("lfw", "people", {"test": 4})
+    shutil.rmtree(folder / "Somebody_Else")
+    with pytest.raises(InputError, match=r"4 test.*--set none"):
+        run(folder, tmp_path / "q", maker=ReadyMaker(size=16))
+    free = run(folder, tmp_path / "r", maker=ReadyMaker(size=16), set_name="none")
+    assert (free.meta.set_name, free.meta.set_by, dict(free.meta.roles)) == (None, "given", {"unlisted": 4})
+    with pytest.raises(UsageError, match="give --set lfw"):
+        run(folder, tmp_path / "s", maker=ReadyMaker(size=16), set_name="orl")
 
 
 def test_the_command_interrupted_killed_and_started_again(tmp_path):
