@@ -318,3 +318,43 @@ def test_hash_policy_layout_and_place_are_checked(tmp_path):
         load_released(tmp_path / "none.pth", "insightface")
     with pytest.raises(UsageError, match="no sha256"):
         load_released(UrlFile("https://host/backbone.pth"), "insightface")
+
+
+@pytest.mark.parametrize("shape", [(), (0,), (0, 3)])
+def test_a_last_layer_without_a_length_fits_no_network(tmp_path, shape):
+    torch.save({"features.weight": torch.zeros(shape)}, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match="fits no network of insightface"):
+        load_released(tmp_path / "a.pt", "insightface")
+
+
+@pytest.mark.parametrize("name", ["loss/arcface", "embedder/sface"])
+def test_only_a_backbone_is_taken_for_one(tmp_path, name):
+    torch.save({"features.weight": torch.zeros(16)}, tmp_path / "a.pt")
+    with pytest.raises(UsageError, match="is no backbone"):
+        load_released(tmp_path / "a.pt", "insightface", backbone=name)
+
+
+@pytest.mark.parametrize("parts", [3, {"a": {"_parameters": 5, "_buffers": [1]}}, {"a": {"_modules": None}}, {1: {}}])
+def test_a_module_whose_parts_are_none_is_no_checkpoint(tmp_path, parts):
+    torch.save({"state_dict": {"_modules": parts}}, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match="no checkpoint of adaface"):
+        load_released(tmp_path / "a.pt", "adaface")
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 2, 2)])
+def test_a_classifier_is_a_matrix(tmp_path, shape):
+    torch.save({"model.features.weight": torch.zeros(16), "head.kernel": torch.zeros(shape)}, tmp_path / "a.pt")
+    torch.save({"kernel": torch.zeros(shape)}, tmp_path / "header.pth")
+    with pytest.raises(ModelError, match="expected a dense matrix"):
+        load_released(tmp_path / "a.pt", "adaface")
+    with pytest.raises(ModelError, match="expected a dense matrix"):
+        read_head(tmp_path / "header.pth")
+
+
+@pytest.mark.parametrize("change", [torch.Tensor.to_sparse, lambda tensor: tensor.to(torch.complex64)])
+def test_tensors_that_are_not_dense_real_numbers_are_refused(tmp_path, change):
+    state = to_released(_seeded(IRESNET))
+    state["conv1.weight"] = change(state["conv1.weight"])
+    torch.save(state, tmp_path / "a.pt")
+    with pytest.raises(ModelError, match=r"conv1\.weight.*expected dense real numbers"):
+        load_released(tmp_path / "a.pt", "insightface", backbone=IRESNET())

@@ -63,7 +63,7 @@ def load_released(
         policy: Licence policy, ``research`` or ``commercial``.
 
     Raises:
-        UsageError: Unknown layout, or a download without digest.
+        UsageError: Unknown layout, a backbone that is none, or a download without digest.
         ModelError: Missing, damaged or refused file, or one that no network of the project fits.
     """
     if layout not in LAYOUTS:
@@ -106,7 +106,7 @@ def unwrap(found: Any, layout: Layout, *, name: str) -> tuple[dict[str, Tensor],
         name: What to call the file in errors.
 
     Raises:
-        ModelError: There is no state dict where the layout says.
+        ModelError: There is no state dict where the layout says, or its classifier is no matrix.
     """
     state, beside = _split(_tensors(found, layout, name=name), layout)
     where = beside if layout.head_beside else state
@@ -115,7 +115,7 @@ def unwrap(found: Any, layout: Layout, *, name: str) -> tuple[dict[str, Tensor],
     head = None
     for key in (*layout.head, *layout.head_turned):
         if head is None and key in where:
-            head = where.pop(key)
+            head = _matrix(where.pop(key), name=name, key=key)
             head = head.T.contiguous() if key in layout.head_turned else head
             where.pop(key.replace("weight", "bias"), None)
     kept = {key: value for key, value in state.items() if not any(fnmatchcase(key, one) for one in layout.ignored)}
@@ -137,9 +137,9 @@ def read_head(path: str | Path) -> Tensor:
         raise ModelError(f"{path} cannot be read: {error.strerror}", reason="model.missing") from error
     found = read_checkpoint(data, name=str(path))
     kernel = found.get("kernel", found.get("module.kernel")) if isinstance(found, Mapping) else None
-    if not isinstance(kernel, Tensor) or kernel.ndim != 2:
+    if not isinstance(kernel, Tensor):
         raise ModelError(f"{path} holds no classifier: expected a matrix named kernel", reason="model.refused")
-    return kernel.T.contiguous()
+    return _matrix(kernel, name=str(path), key="kernel").T.contiguous()
 
 
 def _tensors(found: Any, layout: Layout, *, name: str) -> dict[str, Tensor]:
@@ -150,6 +150,12 @@ def _tensors(found: Any, layout: Layout, *, name: str) -> dict[str, Tensor]:
         if "_modules" in value:
             value = state_of(value)
     if isinstance(value, Mapping) and value and all(isinstance(one, Tensor) for one in value.values()):
+        for key, one in value.items():
+            if not _is_plain(one):
+                raise ModelError(
+                    f"{name} holds {key} as a {one.layout} tensor of {one.dtype}; expected dense real numbers",
+                    reason="model.refused",
+                )
         return {str(key): one for key, one in value.items()}
     held = ", ".join(map(str, list(found)[:8])) if isinstance(found, Mapping) else type(found).__name__
     raise ModelError(
@@ -169,11 +175,35 @@ def _split(state: dict[str, Tensor], layout: Layout) -> tuple[dict[str, Tensor],
     return state, beside
 
 
+def _is_plain(tensor: Tensor) -> bool:
+    """Whether a tensor is neither sparse nor quantised nor complex."""
+    return tensor.layout == torch.strided and not tensor.is_quantized and not tensor.is_complex()
+
+
+def _matrix(found: Tensor, *, name: str, key: str) -> Tensor:
+    """The centres of a classifier, if that is what was found."""
+    if found.ndim != 2 or not _is_plain(found):
+        raise ModelError(
+            f"{name} holds no classifier: {key} is {found.dtype} {tuple(found.shape)}; expected a dense matrix",
+            reason="model.refused",
+        )
+    return found
+
+
+def _backbone(wanted: str) -> str:
+    """The full name of a backbone."""
+    full = registry.resolve(wanted, kind="backbone")
+    if not full.startswith("backbone/"):
+        known = ", ".join(registry.names("backbone/*"))
+        raise UsageError(f"{full} is no backbone; a checkpoint is read into one of {known}")
+    return full
+
+
 def _choose(state: Mapping[str, Tensor], layout: Layout, wanted: str | None, *, name: str) -> Backbone:
     """The network of the project that a state dict fits."""
-    choices = layout.backbones if wanted is None else (registry.resolve(wanted, kind="backbone"),)
-    key = next((key for key in layout.size_of if key in state), None)
-    options = {"dimension": state[key].shape[0]} if key else {}
+    choices = layout.backbones if wanted is None else (_backbone(wanted),)
+    length = next((len(state[key]) for key in layout.size_of if key in state and state[key].ndim), 0)
+    options = {"dimension": length} if length else {}
     closest: tuple[int, str] | None = None
     for choice in choices:
         with torch.device("meta"):

@@ -78,13 +78,18 @@ def state_of(module: Mapping[str, Any], prefix: str = "") -> dict[str, Tensor]:
     """The state dict of a pickled module that became an `Inert`."""
     found: dict[str, Tensor] = {}
     for kind in ("_parameters", "_buffers"):
-        for key, value in (module.get(kind) or {}).items():
+        for key, value in _part(module, kind).items():
             if isinstance(value, Tensor):
-                found[prefix + key] = value.detach()
-    for key, part in (module.get("_modules") or {}).items():
+                found[f"{prefix}{key}"] = value.detach()
+    for key, part in _part(module, "_modules").items():
         if isinstance(part, Mapping):
             found |= state_of(part, f"{prefix}{key}.")
     return found
+
+
+def _part(module: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    found = module.get(name)
+    return found if isinstance(found, Mapping) else {}
 
 
 def _is_safetensors(data: bytes) -> bool:
