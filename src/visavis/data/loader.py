@@ -41,8 +41,8 @@ class PackLoader:
         labels: int64 ``(N,)``, class of each of them.
 
     Raises:
-        UsageError: No packs, packs that differ in size or template, rows that are not there, or a batch that the
-            sampler cannot fill.
+        UsageError: No packs, packs that differ in size or template, the same pack twice, rows that are not there, or
+            a batch that the sampler cannot fill.
     """
 
     def __init__(
@@ -60,6 +60,7 @@ class PackLoader:
         kinds = {(pack.meta.size, pack.meta.template) for pack in self.packs}
         if len(kinds) != 1:
             raise UsageError(f"packs of one size and template are loaded together; got {sorted(kinds) or 'none'}")
+        _check_distinct(self.packs)
         if workers < 1:
             raise UsageError(f"workers is 1 or more; got {workers}")
         self.batch, self._seed, self._workers = batch, seed, workers
@@ -141,3 +142,16 @@ class PackLoader:
             name = self.packs[number].identities[int(person - counts[number])]
             names.append(name if len(self.packs) == 1 else f"{number}/{name}")
         return labels.astype(np.int64), tuple(names)
+
+
+def _check_distinct(packs: Sequence[Pack]) -> None:
+    """Refuse two packs of one content: each person would be two classes."""
+    seen: dict[str, Pack] = {}
+    for pack in packs:
+        first = seen.get(pack.meta.fingerprint)
+        if first is not None:
+            raise UsageError(
+                f"{first.path} and {pack.path} hold the same crops of the same people, who would be told apart from "
+                "themselves; give each pack once"
+            )
+        seen[pack.meta.fingerprint] = pack

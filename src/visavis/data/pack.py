@@ -16,7 +16,7 @@ from visavis.data.mapped_array import map_array
 from visavis.data.pack_meta import PackMeta, pack_error
 from visavis.data.text_column import TextColumn
 from visavis.errors import UnreadableError, UsageError
-from visavis.io.files import read_file
+from visavis.io.files import is_folder, read_file
 from visavis.types.status import Failure
 
 PIXELS, LABELS, BOXES, LANDMARKS, SCORES = "pixels.npy", "labels.npy", "boxes.npy", "landmarks.npy", "scores.npy"
@@ -180,14 +180,16 @@ class Pack:
 
 
 def check_new(path: Path) -> None:
-    """Refuse a folder for a pack that is there already, or whose parent is not.
+    """Refuse a folder for a pack that has no name of its own, is there already, or whose parent is not.
 
     Raises:
-        UsageError: One of both.
+        UsageError: One of these.
     """
+    if not path.name or path.name == ".." or "\0" in str(path):
+        raise UsageError(f"{str(path)!r} does not name a folder to make; give NAME or FOLDER/NAME")
     if os.path.lexists(path):
         raise UsageError(f"{path} exists; a pack is never written over: remove it or name another folder")
-    if not path.parent.is_dir():
+    if not is_folder(path.parent):
         raise UsageError(f"there is no folder {path.parent} for {path.name}; make it first")
 
 

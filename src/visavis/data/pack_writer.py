@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import secrets
 import shutil
 from collections.abc import Iterator, Sequence
@@ -140,11 +141,13 @@ def disk_errors(path: Path) -> Iterator[None]:
     """Errors of the disk as one that says what to do.
 
     Raises:
-        UsageError: The disk is full, or the folder cannot be written.
+        UsageError: The disk is full, the folder cannot be written, or its name is too long.
     """
     try:
         yield
     except OSError as error:
+        if error.errno == errno.ENAMETOOLONG:
+            raise UsageError(f"{path} is too long a name for the file system; give a shorter one") from error
         raise UsageError(
             f"{path} cannot be written ({error.strerror or error}); check that the disk has room and who may write "
             "there, then run it again"

@@ -24,6 +24,7 @@ from visavis.data.readers.collection import Collection, hashed
 from visavis.data.selection import Selected
 from visavis.errors import InputError, NoFaceError, UsageError
 from visavis.io.atomic import write_atomically
+from visavis.io.files import is_folder
 from visavis.jobs.chunk import ChunkResult, RowFailure
 from visavis.jobs.engine import JobEngine
 from visavis.jobs.ledger import JobLedger
@@ -62,17 +63,17 @@ def pack_collection(
         progress: Called with the number of pictures done and of all.
 
     Raises:
-        UsageError: The folder exists; or the interrupted pack was begun with other pictures or options; or the disk
-            cannot be written.
+        UsageError: The folder exists, or its path names none; or the interrupted pack was begun with other pictures or
+            options; or the disk cannot be written.
         InputError: Another process is at it; the disk has no room for it; files of the interrupted pack are gone.
         NoFaceError: No picture gave a crop.
         KeyboardInterrupt: Ctrl-C; run it again to go on.
     """
     target = Path(path)
-    place = target.with_name(f".{target.name}.work")
-    if not place.exists():
+    place = target.parent / f".{target.name}.work"
+    if not is_folder(place):
         check_new(target)
-    with disk_errors(target):
+    with disk_errors(place):
         place.mkdir(exist_ok=True)
     packing = _Packing(collection, selected, target, place, maker)
     with _alone(place, target), _removed_on(place, NoFaceError):
@@ -105,12 +106,13 @@ def _alone(place: Path, target: Path) -> Iterator[None]:
     from filelock import FileLock, Timeout
 
     lock = FileLock(place / "lock", timeout=0)
-    try:
-        lock.acquire()
-    except Timeout as error:
-        raise InputError(
-            f"another process is packing {target}; wait for it, or name another folder", reason="jobs.locked"
-        ) from error
+    with disk_errors(place):
+        try:
+            lock.acquire()
+        except Timeout as error:
+            raise InputError(
+                f"another process is packing {target}; wait for it, or name another folder", reason="jobs.locked"
+            ) from error
     try:
         yield
     finally:

@@ -164,3 +164,10 @@ def test_a_stream_that_is_left_ends_its_threads(packs):
     stream.close()
     with pytest.raises(StopIteration):
         next(stream)
+
+
+def test_a_pack_given_twice_is_refused(packs, tmp_path):
+    copy = make(tmp_path / "copy", [str(row // 5) for row in range(103)])
+    for both in ((packs[0], copy), (packs[0], packs[1], packs[0])):
+        with pytest.raises(UsageError, match="hold the same crops"):
+            PackLoader(both, batch=4, seed=0)

@@ -18,6 +18,7 @@ from visavis.data import packing
 from visavis.data.crop_makers import DetectingMaker, ReadyMaker
 from visavis.data.pack import Pack
 from visavis.data.pack_columns import PackColumns
+from visavis.data.pack_writer import PackWriter
 from visavis.data.packing import pack_collection
 from visavis.data.pixel_file import PixelFile
 from visavis.data.readers.labelled_folder import LabelledFolder
@@ -247,6 +248,35 @@ def test_two_at_once_and_what_is_there_are_refused(source, tmp_path):
         run(source, tmp_path / "p")
     with pytest.raises(UsageError, match="no folder"):
         run(source, tmp_path / "nowhere" / "p")
+
+
+@pytest.mark.parametrize(
+    ("name", "words"),
+    [(".", "does not name a folder"), ("..", "does not name"), ("/", "does not name"), ("a\0b", "does not name"),
+     ("x" * 250, "too long a name"), ("x" * 300, "too long a name"), ("x" * 300 + "/p", "no folder")],
+)  # fmt: skip
+def test_a_path_that_cannot_be_a_folder_is_refused(source, tmp_path, monkeypatch, name, words):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UsageError, match=words):
+        run(source, name)
+    with pytest.raises(UsageError, match=words), PackWriter(name, size=4):
+        pass
+    assert [path.name for path in tmp_path.iterdir()] == ["faces.tar"]
+
+
+@pytest.mark.parametrize("name", ["a?b", "a%41", "a#b"])
+def test_a_pack_may_have_any_name(source, tmp_path, name):
+    run(source, tmp_path / name)
+    assert sorted(path.name for path in tmp_path.iterdir()) == sorted([name, "faces.tar"])
+
+
+def test_something_else_in_place_of_the_work_is_told(source, tmp_path):
+    (tmp_path / ".p.work").write_text("a file")
+    with pytest.raises(UsageError, match=r"\.p\.work cannot be written"):
+        run(source, tmp_path / "p")
+    (tmp_path / ".q.work" / "lock").mkdir(parents=True)
+    with pytest.raises(UsageError, match=r"\.q\.work cannot be written"):
+        run(source, tmp_path / "q")
 
 
 def test_no_face_at_all_is_an_error_and_leaves_nothing(tmp_path):
