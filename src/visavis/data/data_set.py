@@ -59,10 +59,10 @@ def data_set_of(
     if given is not None:
         best = max(counts, key=lambda name: (counts[name], name == given))
         if best != given or not counts[given]:
-            others = f"; set {best} knows {counts[best]}: give --set {best}" if counts[best] else ""
+            others = f", set {best} knows {counts[best]}; give --set {best}" if counts[best] else "; leave --set out"
             raise UsageError(
-                f"set {given} of the ledger knows {counts[given]} of the {len(everybody)} people of {path}{others}; "
-                f"leave --set out to have it found, or give --set {NO_SET} for people of no set of the ledger"
+                f"set {given} of the ledger knows {counts[given]} of the {len(everybody)} people of {path}{others}, or "
+                f"give --set {NO_SET} for people of no set of the ledger"
             )
         return DataSet(given, "given")
     named = ledger.guess_set(path) or ledger.guess_set([inside])

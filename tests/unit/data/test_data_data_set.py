@@ -58,7 +58,7 @@ def test_the_path_names_the_set_unless_the_people_are_of_another(path, inside, n
 @pytest.mark.parametrize(
     ("given", "names", "path", "words"),
     [
-        ("orl", people(lfw=4), "people", "knows 0 of the 4 people of people; set lfw knows 4: give --set lfw"),
+        ("orl", people(lfw=4), "people", "knows 0 of the 4 people of people, set lfw knows 4; give --set lfw, or"),
         ("orl", people(lfw=2, orl=1), "lfw", "give --set lfw"),
         ("orl", people(others=4), "orl", "knows 0 of the 4 people of orl; leave --set out"),
         ("casia", people(), "x", "the ledger knows the sets lfw, orl; none is for"),
