@@ -52,7 +52,8 @@ class DenoiserTask(Task):
         return {"noise": self.loss(batch.to(state.device), state.generator)}
 
     def validate(self, batch: Tensor) -> dict[str, float]:
-        return {"noise": float(self.loss(batch, torch.Generator().manual_seed(0)))}
+        device = self.kept.device
+        return {"noise": float(self.loss(batch.to(device), torch.Generator(device).manual_seed(0)))}
 
 
 def problem(steps: int = 200) -> tuple[DenoiserTask, DrawnBatches, Settings, list[Tensor]]:

@@ -59,7 +59,8 @@ class GanTask(Task):
 
     def validate(self, batch: Tensor) -> dict[str, float]:
         """How far the made points lie from the ring."""
-        noise = torch.randn(512, 8, generator=torch.Generator().manual_seed(0))
+        device = self.critic[0].weight.device
+        noise = torch.randn(512, 8, generator=torch.Generator(device).manual_seed(0), device=device)
         return {"off_ring": float((self.generator(noise).norm(dim=1) - 2).abs().mean())}
 
 

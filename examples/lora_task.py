@@ -40,17 +40,13 @@ class LoraTask(Task):
         self.network = inject_adapter_in_model(config, frozen)
         self.head = nn.Linear(16, CLASSES)
 
-    def trained(self) -> set[str]:
-        """Names of what is learnt."""
-        return {name for name, parameter in self.named_parameters() if parameter.requires_grad}
-
     def state_dict(self, *args: Any, **kwargs: Any) -> dict[str, Any]:
-        names = self.trained()
-        return {name: value for name, value in super().state_dict(*args, **kwargs).items() if name in names}
+        frozen = {name for name, parameter in self.named_parameters() if not parameter.requires_grad}
+        return {name: value for name, value in super().state_dict(*args, **kwargs).items() if name not in frozen}
 
     def load_state_dict(self, state: Mapping[str, Any], strict: bool = True, assign: bool = False) -> Any:
-        if set(state) != self.trained():
-            raise ValueError(f"adapters do not fit: {sorted(set(state) ^ self.trained())[:5]}")
+        if set(state) != set(self.state_dict()):
+            raise ValueError(f"adapters do not fit: {sorted(set(state) ^ set(self.state_dict()))[:5]}")
         return super().load_state_dict(state, strict=False, assign=assign)
 
     def step(self, batch: tuple[Tensor, Tensor], state: StepState) -> dict[str, Tensor]:
@@ -58,7 +54,7 @@ class LoraTask(Task):
         return {"softmax": F.cross_entropy(self.head(self.network(points)), labels)}
 
     def validate(self, batch: tuple[Tensor, Tensor]) -> dict[str, float]:
-        points, labels = batch
+        points, labels = (part.to(self.head.weight.device) for part in batch)
         return {"accuracy": float((self.head(self.network(points)).argmax(1) == labels).float().mean())}
 
 

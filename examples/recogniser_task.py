@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import atexit
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -35,6 +37,7 @@ def patterns(people: int, pictures: int, *, seed: int) -> tuple[np.ndarray, list
 def problem(steps: int = 60) -> tuple[RecogniserTask, PackLoader, Settings, PackRows]:
     """Task, batches, settings and validation batches."""
     folder = Path(tempfile.mkdtemp())
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
     trained = Pack.write(folder / "train", *patterns(16, 8, seed=1))
     others = Pack.write(folder / "develop", *patterns(8, 8, seed=2))
     recipe = RecogniserRecipe(

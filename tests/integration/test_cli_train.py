@@ -76,7 +76,7 @@ def _hears_ctrl_c():
         (("small",), 2, "needs --data"),
         (("small", "--epochs", "1", "--steps", "1"), 2, "not in both"),
         (("small", "--data", "nowhere", "--out", "run"), 3, "not a sound pack"),
-        (("small", "--steps", "0", "--show"), 2, "steps must be above 0"),
+        (("small", "--steps", "0", "--show"), 2, "steps is 1 or more"),
         (("missing.yaml",), 3, "missing.yaml"),
     ],
 )

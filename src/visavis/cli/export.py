@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import csv
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -16,6 +15,9 @@ from visavis.errors import UsageError
 
 if TYPE_CHECKING:
     from visavis.training.recipes.export import Exported
+
+
+NOT_STATED = "not stated"
 
 
 def export(
@@ -33,7 +35,7 @@ def export(
         str | None, typer.Option("--backbone", help="Network of the checkpoint; else the one that its keys fit.")
     ] = None,
     name: Annotated[str, typer.Option("--name", help="What the model is called; else the name of the file.")] = "",
-    licence: Annotated[str, typer.Option("--licence", help="Terms of the weights of a run.")] = "not stated",
+    licence: Annotated[str, typer.Option("--licence", help="Terms of the weights of a run.")] = NOT_STATED,
     use: Annotated[
         str, typer.Option("--use", help="Of a run: research, or any where the pictures allow it.")
     ] = "research",
@@ -45,7 +47,8 @@ def export(
         Path | None, typer.Option("--mated", help="Other labelled pictures for the pairs of one person.")
     ] = None,
     without: Annotated[
-        Path | None, typer.Option("--without", help="Text file of mated pictures to leave out, one a line.")
+        str | None,
+        typer.Option("--without", help="CSV list of mated pictures to leave out; list.csv:COLUMN: those with 1 in it."),
     ] = None,
     population: Annotated[str, typer.Option("--population", help="Whom the pictures of --calibrate show.")] = "",
     pairs: Annotated[Path | None, typer.Option("--pairs", help="Pair list to measure accuracy on.")] = None,
@@ -62,11 +65,17 @@ def export(
     require("torch", extra="export", why="export")
     if people is not None and not population.strip():
         raise UsageError("--population says whom the pictures of --calibrate show; no rate is printed without it")
+    _refuse(people is None, "--calibrate", {"--mated": mated, "--without": without, "--population": population})
+    _refuse(layout is None, "--layout", {"--backbone": backbone})
+    if layout is not None and (weights, licence, use) != ("best", NOT_STATED, "research"):
+        raise UsageError("--weights, --licence and --use are of a run; a released checkpoint has its own terms")
     if (pairs is None) != (images is None):
         raise UsageError("accuracy needs both --pairs LIST and --images PICTURES")
     check_folder(out)
+    from visavis.data.selection import merged_names
     from visavis.training.recipes.measure import calibrate_export, evaluate_export
 
+    left_out = [] if without is None else merged_names([without])
     if layout is None:
         exported = _of_run(source, out, weights=weights, licence=licence, use=use, name=name)
     else:
@@ -74,8 +83,8 @@ def export(
     document: dict[str, Any] = {"parity": exported.parity, "calibration": None, "accuracy": None}
     if people is not None:
         with progress("calibrating") as advance:
-            fitted = calibrate_export(
-                exported, people, mated=mated, without=_listed(without), population=population, progress=advance
+            exported, fitted = calibrate_export(
+                exported, people, mated=mated, without=left_out, population=population, progress=advance
             )
         document["calibration"] = {"population": fitted.population, "points": _points(fitted)}
     if pairs is not None and images is not None:
@@ -106,14 +115,11 @@ def _of_checkpoint(source: Path, out: Path, *, layout: str, backbone: str | None
     return export_released(load_released(source, layout, backbone=backbone), out, name=name)
 
 
-def _listed(path: Path | None) -> list[str]:
-    """Names in the first column of a text or CSV file."""
-    if path is None:
-        return []
-    from visavis.io.files import read_file
-
-    rows = csv.reader(read_file(path).decode("utf-8-sig").splitlines())
-    return [row[0] for row in rows if row and row[0].strip() and row[0] != "file"]
+def _refuse(absent: bool, option: str, others: dict[str, Any]) -> None:
+    """Refuse options that say nothing without another one."""
+    given = [name for name, value in others.items() if value]
+    if absent and given:
+        raise UsageError(f"{', '.join(given)} goes with {option} only")
 
 
 def _points(fitted: Any) -> list[dict[str, float]]:

@@ -51,6 +51,8 @@ def train(
     Example: visavis train small --data packs/ --out runs/first
     """
     require("torch", extra="train", why="training")
+    if recipes and parts:
+        raise UsageError("--recipes and --parts are two lists; ask for one")
     if recipes or parts:
         _list("recipe/*" if recipes else "[bl]*/*", as_json)
         return

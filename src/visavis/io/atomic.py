@@ -27,6 +27,24 @@ def write_atomically(path: Path, data: bytes) -> None:
         raise
 
 
+def make_folder(path: str | Path) -> Path:
+    """Make a folder that a user asked for, with those above it; one that is there will do.
+
+    Returns:
+        The path.
+
+    Raises:
+        UsageError: It cannot be made, or is a file.
+    """
+    folder = Path(path)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except (OSError, ValueError) as error:
+        words = error.strerror if isinstance(error, OSError) and error.strerror else error
+        raise UsageError(f"the folder {folder} cannot be made ({words}); name another one") from error
+    return folder
+
+
 def write_output(path: str | Path, data: bytes) -> Path:
     """`write_atomically` for files that a user asked for.
 

@@ -13,6 +13,9 @@ from torch.nn import functional as F
 from visavis.cards import LUMA, InputContract, Values
 from visavis.errors import UsageError
 
+_SHORT = 32767 // 255
+"""Most pixels whose sum fits 16 bits."""
+
 
 def normalise(pixels: Tensor, contract: InputContract) -> Tensor:
     """What `visavis.runtime.pixels.take_pixels` puts into an ONNX graph: colours, mean and scale.
@@ -40,6 +43,49 @@ def normalise(pixels: Tensor, contract: InputContract) -> Tensor:
 
 def _constant(value: Values, like: Tensor) -> Tensor:
     return like.new_tensor(value)
+
+
+def network_input(pixels: Tensor, contract: InputContract) -> Tensor:
+    """Crops of any side as a network takes them: `normalise`, then `resized` to the contract's size.
+
+    Whole blocks of uint8 pixels are averaged before they are normalised, which gives the same but for rounding, at a
+    tenth of the time.
+
+    Args:
+        pixels: RGB crops in 0..255, uint8 or float ``(B, H, W, 3)``.
+        contract: Of the network.
+    """
+    size = contract.size
+    if size is None or pixels.ndim != 4:
+        return normalise(pixels, contract)
+    height, width = pixels.shape[1:3]
+    if pixels.dtype == torch.uint8 and (height, width) != size and height % size[0] == 0 and width % size[1] == 0:
+        return normalise(block_means(pixels, (height // size[0], width // size[1])), contract)
+    return resized(normalise(pixels, contract), size)
+
+
+def block_means(pixels: Tensor, block: tuple[int, int]) -> Tensor:
+    """Means of whole blocks of pixels.
+
+    Args:
+        pixels: uint8 ``(B, H, W, C)``.
+        block: Height and width of a block; they divide H and W.
+
+    Returns:
+        float32 ``(B, H / height, W / width, C)``.
+    """
+    count, height, width, channels = pixels.shape
+    rows = pixels.reshape(count * height // block[0], block[0], width * channels)
+    kind = torch.int16 if block[0] * block[1] <= _SHORT else torch.int32
+    total = rows[:, 0].to(kind)
+    for row in range(1, block[0]):
+        total = total + rows[:, row]
+    columns = total.view(-1, width // block[1], block[1], channels)
+    total = columns[:, :, 0]
+    for column in range(1, block[1]):
+        total = total + columns[:, :, column]
+    means = total.to(torch.float32) / (block[0] * block[1])
+    return means.view(count, height // block[0], width // block[1], channels)
 
 
 def resized(values: Tensor, size: tuple[int, int]) -> Tensor:

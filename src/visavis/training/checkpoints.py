@@ -11,10 +11,11 @@ from typing import Any
 import torch
 
 from visavis.errors import ModelError, UsageError
-from visavis.io.atomic import write_output
+from visavis.io.atomic import make_folder, write_output
 
 SCHEMA = 1
 BEST = "best.pt"
+DAMAGED = ".damaged"
 _NAME = re.compile(r"step-(\d{9})\.pt")
 
 
@@ -42,13 +43,13 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any], *, keep: 
     Raises:
         UsageError: It cannot be written (no room, no permission); the older ones are untouched.
     """
-    folder.mkdir(parents=True, exist_ok=True)
+    make_folder(folder)
     stream = io.BytesIO()
     torch.save({"schema": SCHEMA, "step": step, **state}, stream)
     data = stream.getvalue()
-    path = write_output(folder / checkpoint_name(step), data)
-    if best:
+    if best:  # first, so that a run killed in between writes it once more
         write_output(folder / BEST, data)
+    path = write_output(folder / checkpoint_name(step), data)
     for old in list(saved_steps(folder).values())[:-keep]:
         old.unlink(missing_ok=True)
     return path
@@ -73,22 +74,29 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> dict[str, Any]:
     return state
 
 
-def newest_checkpoint(folder: Path, *, device: str = "cpu") -> tuple[dict[str, Any] | None, list[str]]:
-    """The newest checkpoint of a folder that can be read, and what is to be said of newer ones that cannot.
+def newest_checkpoint(folder: Path, *, device: str = "cpu") -> dict[str, Any] | None:
+    """The newest checkpoint of a folder that can be read; None where there is none.
+
+    Newer ones that cannot be read are set aside under another name, so that they do not count as checkpoints.
 
     Raises:
-        ModelError: There are checkpoints, and none can be read.
+        ModelError: There are checkpoints, and none can be read; they stay as they are.
     """
-    warnings: list[str] = []
-    steps = saved_steps(folder)
-    for path in reversed(steps.values()):
+    damaged: dict[Path, str] = {}
+    for path in reversed(saved_steps(folder).values()):
         try:
-            return load_checkpoint(path, device=device), warnings
+            state = load_checkpoint(path, device=device)
         except ModelError as error:
-            warnings.append(error.message)
-    if steps:
-        raise ModelError(f"no checkpoint in {folder} can be read: {warnings[0]}", reason="model.damaged")
-    return None, warnings
+            damaged[path] = error.message
+            continue
+        for other in damaged:
+            other.rename(other.with_suffix(DAMAGED))
+        return state
+    if damaged:
+        raise ModelError(
+            f"no checkpoint in {folder} can be read: {next(iter(damaged.values()))}", reason="model.damaged"
+        )
+    return None
 
 
 def check_same(kept: Mapping[str, Any], given: Mapping[str, Any], *, what: str, harmless: frozenset[str]) -> None:

@@ -13,7 +13,8 @@ from typing import Any, Literal
 import torch
 
 from visavis.errors import UsageError
-from visavis.io.atomic import write_output
+from visavis.io.atomic import make_folder, write_output
+from visavis.io.files import read_file
 from visavis.training.average import AveragedWeights
 from visavis.training.batches import Batches
 from visavis.training.checkpoints import BEST, check_same, newest_checkpoint, save_checkpoint, saved_steps
@@ -23,7 +24,7 @@ from visavis.training.records import to_record
 from visavis.training.seeds import own_randomness
 from visavis.training.settings import HARMLESS, Settings
 from visavis.training.task import Task
-from visavis.training.updates import Updates
+from visavis.training.updates import Updates, check_device
 
 CHECKPOINTS = "checkpoints"
 RECORD = "run.json"
@@ -70,6 +71,18 @@ class Outcome:
 Observer = Callable[[StepReport], None]
 
 
+def require_run(folder: Path, *, resume: bool) -> None:
+    """Refuse to begin where a run lies, and to go on where there is none.
+
+    Raises:
+        UsageError: The message says what to do.
+    """
+    if resume and not (folder / RECORD).is_file():
+        raise UsageError(f"{folder} holds no run to go on with; leave resume out, or name the folder of one")
+    if not resume and saved_steps(folder / CHECKPOINTS):
+        raise UsageError(f"{folder} holds a run; resume it, or give another folder")
+
+
 def train(
     task: Task,
     batches: Batches,
@@ -107,7 +120,8 @@ def train(
         ModelError: No checkpoint of the folder can be read.
     """
     folder = Path(out)
-    (folder / CHECKPOINTS).mkdir(parents=True, exist_ok=True)
+    require_run(folder, resume=resume)
+    make_folder(folder / CHECKPOINTS)
     from filelock import FileLock, Timeout
 
     with ExitStack() as stack:
@@ -141,9 +155,11 @@ class _Run:
         self._folder, self._validation = folder, validation
         if settings.watch is not None and validation is None:
             raise UsageError(f"{settings.watch.measure} is to be watched, and there is nothing to validate on")
+        if validation is not None and iter(validation) is validation:
+            raise UsageError("validation batches are read several times; give a list or the like, not a generator")
         self.steps, self._per_epoch = settings.length(batches.steps_per_epoch)
         self._record = {"settings": to_record(settings), **json.loads(json.dumps(record))}
-        task.to(settings.device)
+        task.to(check_device(settings))
         self.updates = Updates(task, settings, steps=self.steps, steps_per_epoch=self._per_epoch, folder=folder)
         self._average = None if settings.average is None else AveragedWeights(task, settings.average)
         self.threads = settings.threads or torch.get_num_threads()
@@ -156,15 +172,12 @@ class _Run:
 
     def begin(self, *, resume: bool) -> None:
         """Take the newest checkpoint, or refuse a folder that holds one."""
-        if not resume:
-            if saved_steps(self._folder / CHECKPOINTS):
-                raise UsageError(f"{self._folder} holds a run; resume it, or give another folder")
-        else:
-            state, warnings = newest_checkpoint(self._folder / CHECKPOINTS, device=self._settings.device)
+        require_run(self._folder, resume=resume)
+        if resume:
+            self._check_same(json.loads(read_file(self._folder / RECORD)))
+            state = newest_checkpoint(self._folder / CHECKPOINTS, device=self._settings.device)
             if state is not None:
                 self._restore(state)
-            for number, warning in enumerate(warnings):
-                write_output(self._folder / f"damaged-checkpoint-{number}.txt", warning.encode())
         about = {**self._record, "threads": self.threads, "torch": str(torch.__version__)}
         write_output(self._folder / RECORD, json.dumps(about, indent=2).encode())
 
@@ -218,12 +231,12 @@ class _Run:
         return self._done % max(1, every) == 0
 
     def _evaluate(self) -> dict[str, float]:
-        self._task.eval()
-        with torch.no_grad(), self._average.applied() if self._average else nullcontext():
+        averaged = self._average.applied() if self._average else nullcontext()
+        with _in_evaluation(self._task), torch.no_grad(), averaged:
             with self.updates.autocast():
                 outputs = [self._task.validate(batch) for batch in self._validation or ()]
-            self._evaluation = self._task.summarise(outputs)
-        self._task.train()
+            measures = self._task.summarise(outputs)
+        self._evaluation = {name: float(value) for name, value in measures.items()}
         return self._evaluation
 
     def _judge(self, evaluation: Mapping[str, float]) -> bool:
@@ -232,14 +245,19 @@ class _Run:
         if watch is None:
             return False
         if watch.measure not in evaluation:
+            self._save(best=False)
             raise UsageError(f"the task does not measure {watch.measure!r}; it measures {', '.join(evaluation)}")
         if watch.is_better(evaluation[watch.measure], self._best):
             self._best, self._worse = evaluation[watch.measure], 0
             return True
         self._worse += 1
-        if watch.patience is not None and self._worse >= watch.patience:
+        if self._is_out_of_patience():
             self._ended = "early"
         return False
+
+    def _is_out_of_patience(self) -> bool:
+        watch = self._settings.watch
+        return watch is not None and watch.patience is not None and self._worse >= watch.patience
 
     def _save(self, *, best: bool) -> None:
         state = {
@@ -256,17 +274,28 @@ class _Run:
         }
         save_checkpoint(self._folder / CHECKPOINTS, self._done, state, keep=self._settings.keep, best=best)
 
-    def _restore(self, state: Mapping[str, Any]) -> None:
-        kept = json.loads(state["record"])
+    def _check_same(self, kept: dict[str, Any]) -> None:
+        """Refuse a record of other settings, data or recipe."""
         check_same(kept.pop("settings"), self._record["settings"], what="settings", harmless=HARMLESS)
         given = {name: value for name, value in self._record.items() if name != "settings"}
-        check_same(kept, given, what="data or recipe", harmless=frozenset())
+        check_same(kept, given, what="data or recipe", harmless=frozenset({"threads", "torch"}))
+
+    def _restore(self, state: Mapping[str, Any]) -> None:
+        kept = json.loads(state["record"])["settings"]["watch"]
         self._task.load_state_dict(state["task"])
         self.updates.load_state_dict(state["updates"])
         if self._average is not None:
             self._average.load_state_dict(state["average"])
-        self._done, self._best, self._worse = state["step"], state["best"], state["worse"]
-        self._evaluation, self._ended = dict(state["evaluation"]), state["ended"]
+        self._done, self._evaluation, self._ended = state["step"], dict(state["evaluation"]), state["ended"]
+        watch = self._settings.watch
+        if (
+            watch is not None
+            and kept is not None
+            and (watch.measure, watch.highest) == (kept["measure"], kept["highest"])
+        ):
+            self._best, self._worse = state["best"], state["worse"]
+        if self._ended == "early" and not self._is_out_of_patience():
+            self._ended = ""
         self._seconds = state["seconds"]
         self.threads = self._settings.threads or state["threads"]
 
@@ -291,6 +320,18 @@ def _repeatable() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         memory.fill_uninitialized_memory = fill
+
+
+@contextmanager
+def _in_evaluation(task: Task) -> Iterator[None]:
+    """All modules in evaluation mode inside, and each in the mode it had afterwards: frozen ones may stay in it."""
+    modes = [(module, module.training) for module in task.modules()]
+    task.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
 
 
 def _close(stream: Any) -> None:

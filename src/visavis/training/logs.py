@@ -31,7 +31,8 @@ class CsvLog:
         with path.open(newline="", encoding="utf-8") as file:
             reader = csv.DictReader(file)
             self._columns = list(reader.fieldnames or ())
-            rows = [row for row in reader if (row.get("step") or "").isdigit() and int(row["step"]) <= step]
+            rows = [row for row in reader if None not in row.values() and None not in row]  # else torn by a kill
+            rows = [row for row in rows if row["step"].isdigit() and int(row["step"]) <= step]
         self._rewrite(rows)
 
     def write(self, row: Mapping[str, Any]) -> None:

@@ -7,7 +7,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import torch
 from torch import nn
@@ -28,7 +28,7 @@ def require_finite_losses(
     bad = {name: value for name, value in losses.items() if not math.isfinite(value)}
     if bad:
         told = ", ".join(f"{name} is {value}" for name, value in bad.items())
-        _stop(f"the loss is not finite ({told})", dict(losses), task=task, batches=batches, folder=folder, step=step)
+        stop(f"the loss is not finite ({told})", dict(losses), task=task, batches=batches, folder=folder, step=step)
 
 
 def require_finite_gradient(
@@ -43,7 +43,7 @@ def require_finite_gradient(
         return
     bad = [name for name, parameter in task.named_parameters() if _is_bad(parameter)]
     told = f"{', '.join(bad[:5])}{', ...' if len(bad) > 5 else ''}" if bad else "its norm overflows"
-    _stop(
+    stop(
         f"the losses are finite, their gradient is not ({told})",
         dict(losses),
         task=task,
@@ -57,15 +57,22 @@ def _is_bad(parameter: nn.Parameter) -> bool:
     return parameter.grad is not None and not bool(torch.isfinite(parameter.grad).all())
 
 
-def _stop(what: str, losses: dict[str, float], *, task: Task, batches: Sequence[Any], folder: Path, step: int) -> None:
+def stop(
+    what: str, losses: Mapping[str, float], *, task: Task, batches: Sequence[Any], folder: Path, step: int
+) -> NoReturn:
+    """Write a batch down and end the run.
+
+    Raises:
+        NonFiniteError: Always.
+    """
     described = [task.describe(batch) for batch in batches]
     stem = f"non-finite-step-{step:09d}"
     record = {"step": step, "what": what, "losses": {name: str(value) for name, value in losses.items()}}
     write_output(folder / f"{stem}.json", json.dumps({**record, "batches": described}, indent=2).encode())
     stream = io.BytesIO()
-    torch.save({"batches": list(batches), "losses": losses}, stream)
+    torch.save({"batches": list(batches), "losses": dict(losses)}, stream)
     write_output(folder / f"{stem}.pt", stream.getvalue())
     raise NonFiniteError(
         f"in step {step} {what}; the batch is described in {folder / stem}.json and kept whole in {folder / stem}.pt. "
-        "Look at it, lower the rate, lengthen the warm-up or clip, and go on from the last checkpoint"
+        "Look at it; with a lower rate, a longer warm-up or a clip, begin a run in another folder"
     )

@@ -11,7 +11,11 @@ import torch
 from torch import nn
 
 from visavis.errors import UsageError
+from visavis.training.ranges import require_ranges
 from visavis.training.schedules import Cosine, Polynomial, Schedule
+
+TINY = 1e-30
+"""The least number that counts as above 0."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +41,9 @@ class Sgd:
     schedule: Schedule = field(default_factory=Polynomial)
 
     def __post_init__(self) -> None:
-        _check(self.rate, self.weight_decay, self.clip)
+        require_ranges(self, rate=(TINY, None), weight_decay=(0, None), clip=(TINY, None), momentum=(0, 1))
+        if self.nesterov and not self.momentum:
+            raise UsageError("Nesterov's momentum needs a momentum above 0")
 
     def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of torch."""
@@ -72,7 +78,9 @@ class AdamW:
     schedule: Schedule = field(default_factory=Cosine)
 
     def __post_init__(self) -> None:
-        _check(self.rate, self.weight_decay, self.clip)
+        require_ranges(self, rate=(TINY, None), weight_decay=(0, None), clip=(TINY, None), epsilon=(TINY, None))
+        if not all(0 <= beta < 1 for beta in self.betas):
+            raise UsageError(f"betas lie in [0, 1); got {self.betas}")
 
     def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of torch."""
@@ -123,11 +131,3 @@ def _decayed(parameters: Sequence[nn.Parameter], decay: float, vectors: bool) ->
     rest = [parameter for parameter in parameters if parameter.ndim <= 1]
     parts = [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
     return [part for part in parts if part["params"]]
-
-
-def _check(rate: float, decay: float, clip: float | None) -> None:
-    if not rate > 0 or decay < 0 or (clip is not None and not clip > 0):
-        raise UsageError(
-            f"an optimiser needs a rate above 0, a weight decay of at least 0 and a clip above 0 or none; got "
-            f"rate {rate}, weight decay {decay}, clip {clip}"
-        )

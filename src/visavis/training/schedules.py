@@ -6,6 +6,7 @@ import math
 from dataclasses import dataclass
 
 from visavis.errors import UsageError
+from visavis.training.ranges import require_ranges
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +22,9 @@ class Constant:
     def factor(self, epoch: float, epochs: float) -> float:
         """1."""
         return 1.0
+
+    def __post_init__(self) -> None:
+        require_ranges(self, warmup=(0, None))
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,7 @@ class Steps:
     warmup: float = 0.0
 
     def __post_init__(self) -> None:
+        require_ranges(self, warmup=(0, None), gamma=(0, None))
         if list(self.milestones) != sorted(self.milestones):
             raise UsageError(f"milestones are epochs in rising order; got {self.milestones}")
 
@@ -60,6 +65,9 @@ class Polynomial:
     final: float = 0.0
     warmup: float = 0.0
 
+    def __post_init__(self) -> None:
+        require_ranges(self, warmup=(0, None), power=(0, None), final=(0, 1))
+
     def factor(self, epoch: float, epochs: float) -> float:
         """Falls from 1 to ``final``."""
         rest = 1.0 - _share(epoch, epochs, self.warmup)
@@ -77,6 +85,9 @@ class Cosine:
 
     final: float = 0.0
     warmup: float = 0.0
+
+    def __post_init__(self) -> None:
+        require_ranges(self, warmup=(0, None), final=(0, 1))
 
     def factor(self, epoch: float, epochs: float) -> float:
         """Falls from 1 to ``final``."""
@@ -98,13 +109,13 @@ def rate_factor(schedule: Schedule, *, step: int, steps: int, steps_per_epoch: f
         steps_per_epoch: Optimiser steps of an epoch.
 
     Raises:
-        UsageError: Warm-up is negative or as long as the run.
+        UsageError: Warm-up is as long as the run.
     """
     warmup = schedule.warmup * steps_per_epoch
-    if warmup < 0 or (warmup and warmup >= steps):
+    if warmup and warmup >= steps:
         raise UsageError(
-            f"the schedule has a warm-up of {schedule.warmup:g} epochs and the run {steps / steps_per_epoch:.3g}; train "
-            "longer, or shorten the warm-up in the recipe (training.optimisers)"
+            f"the schedule has a warm-up of {schedule.warmup:g} epochs and the run {steps / steps_per_epoch:.3g}; "
+            "train longer, or shorten the warm-up in the recipe (training.optimisers)"
         )
     if step + 1 < warmup:
         return (step + 1) / warmup

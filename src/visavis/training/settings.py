@@ -7,9 +7,11 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from visavis.errors import UsageError
-from visavis.training.optimisers import Optimiser, Sgd
+from visavis.training.optimisers import TINY, Optimiser, Sgd
+from visavis.training.ranges import Range, require_ranges
 
 Precision = Literal["fp32", "bf16", "fp16"]
+_COUNTS = ("steps", "checkpoint_every", "threads", "accumulate", "keep", "log_every")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,13 +103,8 @@ class Settings:
             raise UsageError(
                 f"a run has a length in epochs or in steps, one of them; got {self.epochs} and {self.steps}"
             )
-        for name in ("epochs", "steps", "evaluate_every", "checkpoint_every", "threads"):
-            value = getattr(self, name)
-            if value is not None and not value > 0:
-                raise UsageError(f"{name} must be above 0; got {value}")
-        for name in ("accumulate", "keep", "log_every"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name} must be at least 1; got {getattr(self, name)}")
+        whole: dict[str, Range] = dict.fromkeys(_COUNTS, (1, None))
+        require_ranges(self, epochs=(TINY, None), evaluate_every=(TINY, None), seed=(0, None), **whole)
         if self.precision not in ("fp32", "bf16", "fp16"):
             raise UsageError(f"a precision is fp32, bf16 or fp16; got {self.precision!r}")
 
@@ -120,4 +117,4 @@ class Settings:
 
 
 HARMLESS = frozenset({"evaluate_every", "watch", "checkpoint_every", "keep", "log_every", "tensorboard", "device"})
-"""Settings that a run may change when it goes on: they do not touch the weights."""
+"""Settings that a run may change when it goes on: none touches the weights but the device, which computes otherwise."""

@@ -11,13 +11,15 @@ import torch
 from torch import Tensor
 
 from visavis.errors import UsageError
-from visavis.training.non_finite import require_finite_gradient, require_finite_losses
+from visavis.training.non_finite import require_finite_gradient, require_finite_losses, stop
 from visavis.training.optimisers import check_groups, optimiser_of
 from visavis.training.schedules import rate_factor
 from visavis.training.seeds import mixed_seed, seed_everything
 from visavis.training.settings import Settings
 from visavis.training.task import Phase, StepState, Task
 
+LEAST_SCALE = 1e-3
+"""A loss scale of fp16 below which gradients are not finite for another reason; it begins at 65,536 and halves."""
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
@@ -27,10 +29,10 @@ def check_device(settings: Settings) -> torch.device:
     Raises:
         UsageError: It is not there, or does not have the precision.
     """
-    try:
-        device = torch.device(settings.device)
-    except RuntimeError as error:
-        raise UsageError(f"no device {settings.device!r}: {str(error).splitlines()[0]}") from error
+    kind, _, number = settings.device.partition(":")
+    if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
+        raise UsageError(f"a run is trained on cpu, cuda or cuda:N; got {settings.device!r}")
+    device = torch.device(settings.device)
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             "the device cuda was asked for and torch finds none here; use cpu or install a build with CUDA"
@@ -131,9 +133,12 @@ class Updates:
                     sums[name] = sums.get(name, 0.0) + value / len(batches)
                 self._scaler.scale(_total(losses) / len(batches)).backward()
         norms = self._clip(phase, sums, batches, step)
-        for optimiser in optimisers:
+        moved = [optimiser for optimiser in optimisers if _has_gradient(optimiser)]
+        for optimiser in moved:
             self._scaler.step(optimiser)
-        self._scaler.update()
+        if moved:
+            self._scaler.update()
+            self._check_scale(sums, batches, step)
         for optimiser in optimisers:
             optimiser.zero_grad(set_to_none=True)
         return sums | norms
@@ -160,8 +165,9 @@ class Updates:
         """Gradient norms before clipping; gradients are unscaled and clipped on the way."""
         norms: dict[str, float] = {}
         for name in phase.groups:
-            self._scaler.unscale_(self._optimisers[name])
             gradients = [parameter.grad for parameter in self._groups[name] if parameter.grad is not None]
+            if gradients:
+                self._scaler.unscale_(self._optimisers[name])
             norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
             norms[f"gradient/{name}"] = float(norm)
             if not self._scaler.is_enabled():  # a loss scale that overflows is lowered, and its step left out
@@ -173,17 +179,34 @@ class Updates:
                 torch.nn.utils.clip_grads_with_norm_(self._groups[name], limit, norm)
         return norms
 
+    def _check_scale(self, losses: Mapping[str, float], batches: Sequence[Any], step: int) -> None:
+        """Stop where the loss scale has been lowered so often that it cannot be the scale."""
+        if self._scaler.is_enabled() and self._scaler.get_scale() < LEAST_SCALE:
+            stop(
+                "the losses are finite, their gradient has not been for many steps, whatever the loss scale",
+                losses,
+                task=self._task,
+                batches=batches,
+                folder=self._folder,
+                step=step,
+            )
+
     @contextmanager
     def _only(self, phase: Phase) -> Iterator[None]:
         """No gradient reaches the parameters of other groups."""
         others = [p for name, group in self._groups.items() if name not in phase.groups for p in group]
-        for parameter in others:
+        learning = [parameter for parameter in others if parameter.requires_grad]
+        for parameter in learning:
             parameter.requires_grad_(False)
         try:
             yield
         finally:
-            for parameter in others:
+            for parameter in learning:
                 parameter.requires_grad_(True)
+
+
+def _has_gradient(optimiser: torch.optim.Optimizer) -> bool:
+    return any(parameter.grad is not None for group in optimiser.param_groups for parameter in group["params"])
 
 
 def _total(losses: Mapping[str, Tensor]) -> Tensor:

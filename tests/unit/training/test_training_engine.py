@@ -372,3 +372,166 @@ def test_events_for_tensorboard_are_written(tmp_path):
     events.Reload()
     assert [event.step for event in events.Scalars("train/square")] == list(range(1, 13))
     assert events.Scalars("validation/weight")
+
+
+class Frozen(Line):
+    """A learnt layer behind a frozen one that drops values unless it is in evaluation mode."""
+
+    def __init__(self):
+        super().__init__()
+        self.frozen = nn.Dropout(0.5).eval()
+
+    def step(self, batch, state):
+        return {"square": (self.layer(self.frozen(batch)) - batch.sum(1, keepdim=True)).square().mean()}
+
+
+def test_validation_gives_each_module_its_mode_back(tmp_path):
+    never, often = Frozen(), Frozen()
+    train(never, source(), settings(evaluate_every=None), out=tmp_path / "never", validation=[0])
+    train(often, source(), settings(evaluate_every=0.25), out=tmp_path / "often", validation=[0])
+    assert same(weights(never), weights(often)) and often.layer.training and not often.frozen.training
+
+
+def test_measures_of_numpy_do_not_spoil_the_checkpoint(tmp_path):
+    class Measured(Line):
+        def summarise(self, outputs):
+            return {"value": np.float64(0.25)}
+
+    outcome = train(Measured(), source(), settings(), out=tmp_path, validation=[0])
+    assert load_checkpoint(outcome.checkpoint)["evaluation"] == {"value": 0.25}
+
+
+def test_a_damaged_checkpoint_does_not_count_among_those_kept(tmp_path):
+    chosen = settings(checkpoint_every=3, keep=1)
+
+    class Died(Exception):
+        pass
+
+    def die(report):
+        if report.step == 11:
+            raise Died
+
+    whole, task = Line(), Line()
+    train(whole, source(), chosen, out=tmp_path / "whole")
+    with pytest.raises(Died):
+        train(Line(), source(), settings(checkpoint_every=3, keep=2), out=tmp_path / "cut", observe=die)
+    folder = tmp_path / "cut" / "checkpoints"
+    (folder / "step-000000009.pt").write_bytes(b"torn")
+    outcome = train(task, source(), chosen, out=tmp_path / "cut", resume=True)
+    assert same(weights(whole), weights(task)) and outcome.checkpoint.name == "step-000000012.pt"
+    assert sorted(path.name for path in folder.iterdir()) == ["step-000000009.damaged", "step-000000012.pt"]
+
+
+class Flat(Line):
+    """Never gets better."""
+
+    def validate(self, batch):
+        return {"value": 1.0, "other": 0.1}
+
+
+def test_more_patience_lets_a_run_go_on_that_had_stopped_early(tmp_path):
+    chosen = settings(evaluate_every=0.5, watch=Watch("value", patience=2))
+    assert train(Flat(), source(), chosen, out=tmp_path, validation=[0]).step == 6
+    more = settings(evaluate_every=0.5, watch=Watch("value", patience=100))
+    outcome = train(Flat(), source(), more, out=tmp_path, validation=[0], resume=True)
+    assert outcome.step == 12 and outcome.ended == "finished"
+
+
+def test_another_measure_to_watch_begins_with_a_best_of_its_own(tmp_path):
+    class Died(Exception):
+        pass
+
+    def die(report):
+        if report.step == 5:
+            raise Died
+
+    with pytest.raises(Died):
+        train(Flat(), source(), settings(watch=Watch("value")), out=tmp_path, validation=[0], observe=die)
+    outcome = train(Flat(), source(), settings(watch=Watch("other")), out=tmp_path, validation=[0], resume=True)
+    assert load_checkpoint(outcome.best)["step"] == 8 and load_checkpoint(outcome.checkpoint)["best"] == 0.1
+
+
+def test_fp16_stops_when_no_loss_scale_helps(tmp_path):
+    class Root(Line):
+        def step(self, batch, state):
+            return {"root": (self.layer(batch).float() * 0).square().sum().sqrt()}
+
+    with pytest.raises(NonFiniteError, match="whatever the loss scale"):
+        train(Root(), source(), settings(steps=60, precision="fp16"), out=tmp_path)
+
+
+def test_a_group_without_a_gradient_is_left_alone_in_fp16_too(tmp_path):
+    class Half(Turns):
+        def order(self):
+            return (Phase("both", ("one", "two")),)
+
+        def step(self, batch, state):
+            return {"one": -self.one}
+
+    task = Half()
+    train(task, source(), settings(steps=3, precision="fp16"), out=tmp_path)
+    assert task.one.item() == pytest.approx(0.3) and task.two.item() == 0
+
+
+def test_a_frozen_parameter_stays_frozen_through_the_phases_of_others(tmp_path):
+    class Still(Turns):
+        def __init__(self):
+            super().__init__()
+            self.two.requires_grad_(False)
+
+        def step(self, batch, state):
+            self.seen.append(self.two.requires_grad)
+            return {state.phase: -(self.one + self.two)}
+
+    class First(Still):
+        def order(self):
+            return (Phase("first", ("one",)),)
+
+    task = First()
+    train(task, source(), settings(steps=3), out=tmp_path)
+    assert not any(task.seen) and task.two.item() == 0
+
+
+def test_a_run_goes_on_only_where_one_was_begun_and_as_it_was_begun(tmp_path):
+    with pytest.raises(UsageError, match="no run to go on with"):
+        train(Line(), source(), settings(), out=tmp_path / "typo", resume=True)
+    assert not (tmp_path / "typo").exists()
+
+    class Died(Exception):
+        pass
+
+    def die(report):
+        raise Died
+
+    for _ in range(2):  # nothing is lost by beginning again: no checkpoint was written
+        with pytest.raises(Died):
+            train(Line(), source(), settings(), out=tmp_path, record={"data": "a"}, observe=die)
+    with pytest.raises(UsageError, match="other data or recipe"):
+        train(Line(), source(), settings(), out=tmp_path, record={"data": "b"}, resume=True)
+    assert train(Line(), source(), settings(), out=tmp_path, record={"data": "a"}, resume=True).step == 12
+
+
+def test_validation_that_can_be_read_once_only_is_refused(tmp_path):
+    with pytest.raises(UsageError, match="several times"):
+        train(Line(), source(), settings(), out=tmp_path, validation=iter([0]))
+
+
+@pytest.mark.parametrize("device", ["meta", "mps", "abacus"])
+def test_a_device_that_cannot_train_is_refused(tmp_path, device):
+    with pytest.raises(UsageError, match=device):
+        train(Line(), source(), settings(device=device), out=tmp_path)
+
+
+def test_a_folder_that_cannot_be_made_is_a_wrong_call(tmp_path):
+    (tmp_path / "file").write_text("")
+    with pytest.raises(UsageError, match="cannot be made"):
+        train(Line(), source(), settings(), out=tmp_path / "file")
+
+
+def test_a_line_of_the_log_that_a_kill_tore_is_dropped(tmp_path):
+    from visavis.training.logs import CsvLog
+
+    path = tmp_path / "log.csv"
+    path.write_text("step,loss\n1,0.5\n2,0.4\n1")
+    CsvLog(path, step=5).write({"step": 3, "loss": 0.3})
+    assert path.read_text().split() == ["step,loss", "1,0.5", "2,0.4", "3,0.3"]

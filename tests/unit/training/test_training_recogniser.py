@@ -10,17 +10,19 @@ from recogniser_task import patterns
 from torch.nn import functional as F
 
 from visavis import registry
+from visavis.cards import InputContract
 from visavis.data.batch import Batch
 from visavis.data.pack import Pack
 from visavis.errors import ModelError, NonFiniteError, UsageError
 from visavis.losses.symface import frontality, split_faces
-from visavis.nn.pixels import normalise, resized
+from visavis.nn.pixels import network_input, normalise, resized
+from visavis.protocols.ledger import Ledger
 from visavis.training.optimisers import Sgd
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.read import read_recipe, write_recipe
 from visavis.training.recipes.recipe import RecogniserRecipe, Term
 from visavis.training.recipes.recogniser_task import RecogniserTask
-from visavis.training.recipes.run import require_roles, train_recogniser
+from visavis.training.recipes.run import require_apart, require_roles, train_recogniser
 from visavis.training.recipes.symmetry import Symmetry
 from visavis.training.recipes.validation import PackRows, all_pairs, verification_measures
 from visavis.training.schedules import Constant
@@ -159,10 +161,11 @@ def test_validation_measures_all_pairs():
         verification_measures(vectors, np.arange(4))
 
 
-def test_validation_rows_are_thinned_evenly_and_always_the_same(packs):
+def test_validation_takes_whole_people_and_always_the_same(packs):
     rows = PackRows(packs[1], most=8, batch=3)
     labels = np.concatenate([part.labels for part in rows])
-    assert sorted(labels.tolist()) == [0, 0, 1, 1, 2, 2, 3, 3]
+    assert sorted(np.bincount(labels).tolist()) in ([0, 4, 4], [0, 0, 4, 4], [4, 4])
+    assert len(np.concatenate([part.labels for part in PackRows(packs[1])])) == 16
     for one, two in zip(rows, rows, strict=True):
         assert np.array_equal(one.pixels, two.pixels) and np.array_equal(one.rows, two.rows)
 
@@ -217,12 +220,75 @@ def test_parts_are_of_their_kind_and_take_their_options_only():
 
 def test_people_of_another_role_are_not_trained_on(packs, tmp_path):
     trained, develop = packs
-    forbidden = dataclasses.replace(trained, meta=dataclasses.replace(trained.meta, roles={"test": 3, "train": 2}))
+    tested = [name for (group, name), role in Ledger.load().entries.items() if (group, role) == ("lfw", "test")]
+    lfw = dataclasses.replace(trained.meta, set_name="lfw", roles={})
+    forbidden = dataclasses.replace(trained, meta=lfw, identities=(*tested[:3], *trained.identities[3:]))
     with pytest.raises(UsageError, match=r"may not be trained on \(3 test\)"):
         train_recogniser(RECIPE, forbidden, out=tmp_path)
-    with pytest.raises(UsageError, match="reported on"):
-        train_recogniser(RECIPE, trained, develop=trained, out=tmp_path)
     require_roles(develop, ("develop", "unlisted"), what="chosen on")
+
+
+def test_nobody_and_no_picture_is_trained_on_and_chosen_on(packs, tmp_path):
+    trained, develop = packs
+    named = [dataclasses.replace(pack, meta=dataclasses.replace(pack.meta, set_name="mine")) for pack in packs]
+    known = dataclasses.replace(named[1], identities=(trained.identities[0], *develop.identities[1:]))
+    with pytest.raises(UsageError, match="reported on"):
+        require_apart([named[0]], known)
+    other_source = dataclasses.replace(develop, identities=trained.identities[: len(develop.identities)])
+    require_apart([trained], other_source)
+    with pytest.raises(UsageError, match="30 crops of"):
+        train_recogniser(RECIPE, trained, develop=trained, out=tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+def test_landmarks_of_a_template_say_nothing_of_symmetry(packs, tmp_path):
+    with pytest.raises(UsageError, match="SymFace needs landmarks"):
+        train_recogniser(dataclasses.replace(RECIPE, symmetry=Symmetry()), packs[0], out=tmp_path)
+
+
+@pytest.mark.parametrize("name", ["loss", "symmetry", "a/b", " "])
+def test_a_term_does_not_take_the_name_of_another_loss(name):
+    with pytest.raises(UsageError, match="may not be called"):
+        dataclasses.replace(RECIPE, terms={name: Term(Part("loss/centre"))})
+
+
+def test_a_term_may_have_any_other_name():
+    centre = registry.create("loss/centre", dimension=16, classes=4)
+    assert set(task(terms={"keys": (centre, 0.5), "a.b": (centre, 0.1)}).step(batch(), state())) == {
+        "loss",
+        "keys",
+        "a.b",
+    }
+
+
+def test_people_of_few_pictures_stay_whole_in_a_thinned_validation(tmp_path):
+    pack = Pack.write(tmp_path / "many", *patterns(40, 2, seed=4))
+    labels = np.concatenate([part.labels for part in PackRows(pack, most=30)])
+    assert sorted(set(np.bincount(labels).tolist()) - {0}) == [2] and len(labels) == 30
+
+
+@pytest.mark.parametrize(
+    ("part", "message"),
+    [
+        (Part("loss/arcface", {"margin": "x"}), "margin of loss/arcface is a number; got 'x'"),
+        (Part("loss/arcface", {"scale": True}), "is a number"),
+        (Part("loss/elastic-arc", {"clamp": "no"}), "truth value"),
+        (Part("loss/arcface", {"dimension": 4}), "filled in"),
+    ],
+)
+def test_options_of_a_wrong_kind_are_a_wrong_call(part, message):
+    with pytest.raises(UsageError, match=message):
+        part.build("loss", dimension=8, classes=3)
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers_in_options_too():
+    assert Part("loss/arcface", {"margin": "3e-1"}).build("loss", dimension=4, classes=2).margin == 0.3
+
+
+def test_backbones_refuse_options_of_a_wrong_kind():
+    for options in ({"dimension": "x"}, {"size": [32, 32]}):
+        with pytest.raises(UsageError, match="mobilefacenet-tiny"):
+            Part("backbone/mobilefacenet-tiny", options).build("backbone")
 
 
 def test_a_teacher_and_a_loss_on_embeddings_go_together(packs, tmp_path):
@@ -251,6 +317,17 @@ def test_every_named_recipe_can_be_read_and_names_parts_that_exist():
         assert recipe.source
         registry.describe(registry.resolve(recipe.backbone.name, kind="backbone"))
         registry.describe(registry.resolve(recipe.loss.name, kind="loss"))
+
+
+@pytest.mark.parametrize("size", [8, 16, 28, 56, 112, 100])
+@pytest.mark.parametrize("colour", ["rgb", "bgr", "grey"])
+def test_pixels_of_any_side_become_the_input_of_a_network(size, colour):
+    pixels = torch.from_numpy(np.random.default_rng(0).integers(0, 256, (3, 112, 112, 3), np.uint8))
+    contract = InputContract(colour, mean=127.5, scale=1 / 127.5, size=(size, size))
+    wanted = resized(normalise(pixels, contract), (size, size))
+    torch.testing.assert_close(network_input(pixels, contract), wanted, atol=1e-5, rtol=1e-5)
+    white = torch.full_like(pixels, 255)
+    assert network_input(white, contract).amin() > 1 - 1e-5
 
 
 @pytest.mark.parametrize("size", [(32, 32), (128, 128), (75, 50)])

@@ -47,6 +47,33 @@ def test_what_does_not_fit_is_named(change, message):
         from_record({**to_record(FULL), **change}, Settings)
 
 
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda: Settings(epochs=float("inf")),
+        lambda: Settings(epochs=1, seed=-1),
+        lambda: Settings(epochs=1, evaluate_every=float("inf")),
+        lambda: Settings(steps=0),
+        lambda: Settings(epochs=1, keep=0),
+        lambda: Sgd(rate=float("nan")),
+        lambda: Sgd(rate=0.0),
+        lambda: Sgd(momentum=-1),
+        lambda: Sgd(momentum=0.0, nesterov=True),
+        lambda: Sgd(weight_decay=float("nan")),
+        lambda: Sgd(clip=0.0),
+        lambda: AdamW(betas=(2, 2)),
+        lambda: AdamW(epsilon=-1.0),
+        lambda: Cosine(warmup=float("nan")),
+        lambda: Cosine(warmup=-1),
+        lambda: Steps((1,), gamma=-1),
+        lambda: MovingAverage(1.0),
+    ],
+)
+def test_numbers_out_of_range_are_refused(make):
+    with pytest.raises(UsageError):
+        make()
+
+
 def test_an_optimiser_is_chosen_by_name_then_by_pattern():
     assert optimiser_of("backbone", FULL.optimisers) is FULL.optimisers["backbone"]
     assert optimiser_of("head", FULL.optimisers) is FULL.optimisers["*"]

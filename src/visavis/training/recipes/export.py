@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import secrets
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, get_args
@@ -18,7 +19,7 @@ from visavis.nn.backbones.backbone import Backbone
 from visavis.nn.checkpoints.load import Released
 from visavis.nn.onnx_export import export_onnx, torch_embeddings
 from visavis.nn.pixels import normalise
-from visavis.protocols.ledger import Ledger
+from visavis.protocols.ledger import UNLISTED, Ledger
 from visavis.recognition.onnx_embedder import OnnxEmbedder
 from visavis.runtime.brought import CARD_SUFFIX
 from visavis.runtime.cache import sha256
@@ -38,6 +39,7 @@ class Exported:
     Attributes:
         path: The ONNX file; the card lies beside it as ``NAME.onnx.card.json``.
         card: Its card.
+        people: Whom the weights were trained on or chosen on: data set, or None, and identity; empty when not known.
         parity: Largest difference of an element of the unit embeddings, torch against the runtime after its rewrites,
             over batches of one, two and six random crops.
     """
@@ -45,6 +47,7 @@ class Exported:
     path: Path
     card: WeightCard
     parity: float
+    people: frozenset[tuple[str | None, str]] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,11 +89,12 @@ def export_backbone(backbone: Backbone, out: str | Path, terms: Terms, *, templa
         raise UsageError(f"an export is an ONNX file, --out NAME.onnx; got {path}")
     crops = template_of(template)
     data = export_onnx(backbone, size=crops.width)
+    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     card = WeightCard(
         name=terms.name or path.stem,
         kind="embedder",
         loader="visavis.recognition.onnx_embedder:OnnxEmbedder",
-        sources=(LocalFile(str(path)),),
+        sources=(LocalFile(str(draft)),),
         sha256=sha256(data),
         licence=terms.licence,
         use=terms.use,
@@ -101,15 +105,19 @@ def export_backbone(backbone: Backbone, out: str | Path, terms: Terms, *, templa
         paper=terms.paper,
         notes=terms.notes,
     )
-    write_output(path, data)
-    parity = measured_parity(backbone, card)
+    write_output(draft, data)
+    try:
+        parity = measured_parity(backbone, card)
+    finally:
+        draft.unlink(missing_ok=True)
     if not parity <= TOLERANCE:
-        path.unlink(missing_ok=True)
         raise ModelError(
             f"the exported network differs from torch by {parity:.2g} in its unit embeddings (at most {TOLERANCE:g} is "
             "accepted); it was not kept",
             reason="model.export",
         )
+    card = replace(card, sources=(LocalFile(str(path)),))
+    write_output(path, data)
     write_output(path.with_name(path.name + CARD_SUFFIX), json.dumps(card.to_dict(), indent=2).encode())
     return Exported(path, card, parity)
 
@@ -131,10 +139,13 @@ def export_run(trained: Trained, out: str | Path, *, licence: str, use: Use = "r
     if use not in get_args(Use):
         raise UsageError(f"the use of weights is any or research; got {use!r}")
     known = [part["set"] for part in trained.record["train"] if part["set"] in Ledger.load().sets]
+    teacher = trained.record["teacher"]
+    known += [teacher["model"]] if teacher is not None and teacher["use"] == "research" else []
     if use == "any" and known:
-        raise UsageError(f"weights trained on {', '.join(known)} are for research only; leave --use out")
+        raise UsageError(f"weights made of {', '.join(known)} are for research only; leave --use out")
     terms = Terms(licence, use, trained_on(trained.record), name=name, notes=_notes(trained))
-    return export_backbone(trained.backbone, out, terms, template=trained.template)
+    exported = export_backbone(trained.backbone, out, terms, template=trained.template)
+    return replace(exported, people=trained.people)
 
 
 def export_released(released: Released, out: str | Path, *, name: str = "") -> Exported:
@@ -185,8 +196,8 @@ def trained_on(record: Any) -> str:
     """One line on the data of a run, from its record."""
     parts = []
     for part in record["train"]:
-        roles = ", ".join(f"{count} of role {role}" for role, count in part["roles"].items())
-        people = f"{part['identities']} people" + (f" ({roles})" if roles else "")
+        roles = [f"{count} of role {role}" for role, count in part["roles"].items() if role != UNLISTED]
+        people = f"{part['identities']} people" + (f" ({', '.join(roles)})" if roles else "")
         parts.append(f"{part['set'] or 'a set of its own'}: {part['crops']} crops of {people}")
     return "; ".join(parts)
 
@@ -197,7 +208,11 @@ def _notes(trained: Trained) -> tuple[str, ...]:
     made = (
         f"{recipe['backbone']['name']} with {recipe['loss']['name']}, {trained.step} steps{average}, by visavis train."
     )
-    return (made, f"People ledger {trained.record['ledger'][:12]}.")
+    notes = [made, f"People ledger {trained.record['ledger'][:12]}."]
+    teacher = trained.record["teacher"]
+    if teacher is not None:
+        notes.append(f"Its teacher was {teacher['model']} ({teacher['licence']}), sha256 {teacher['sha256'][:12]}.")
+    return tuple(notes)
 
 
 def _inputs(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.float32]:

@@ -16,8 +16,9 @@ from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.calibrate import calibrate
 from visavis.protocols.evaluate import evaluate_pairs
 from visavis.protocols.labelled import read_labelled
-from visavis.protocols.ledger import Ledger
+from visavis.protocols.ledger import Ledger, require_disjoint
 from visavis.protocols.pairs import read_pairs
+from visavis.protocols.people import pair_people
 from visavis.runtime.brought import CARD_SUFFIX
 from visavis.training.recipes.export import Exported
 
@@ -34,7 +35,7 @@ def calibrate_export(
     population: str,
     seed: int = 0,
     progress: Progress | None = None,
-) -> Calibration:
+) -> tuple[Exported, Calibration]:
     """Fit operating points for an export and write them beside it, where every command finds them.
 
     Args:
@@ -46,14 +47,22 @@ def calibrate_export(
         population: Whom the impostors are; printed with every rate.
         seed: Of what is drawn.
         progress: Called with the number of pictures done and of all.
+
+    Returns:
+        The export, with the people that it was fitted on among its people, and the calibration.
+
+    Raises:
+        UsageError: Somebody was trained on too, or too few people.
     """
-    pipeline = Pipeline(model=exported.path)
     nonmated = read_labelled(people, without=() if mated else without)
     genuine = None if mated is None else read_labelled(mated, without=without)
+    fitted_on = {(side.set_name, name) for side in (nonmated, genuine) if side is not None for name in side.people}
+    require_disjoint(_known(exported.people), _known(fitted_on))
+    pipeline = Pipeline(model=exported.path)
     name = f"{exported.card.name}.{exported.card.sha256[:8]}"
     fitted = calibrate(pipeline, nonmated, genuine, name=name, population=population, seed=seed, progress=progress)
     write_output(_beside(exported.path, CALIBRATION_SUFFIX), json.dumps(fitted.to_dict(), indent=1).encode())
-    return fitted
+    return replace(exported, people=exported.people | fitted_on), fitted
 
 
 def evaluate_export(
@@ -69,10 +78,15 @@ def evaluate_export(
 
     Returns:
         The export with its new card, and the result as plain JSON types.
+
+    Raises:
+        UsageError: Somebody on the list was trained on, chosen on or calibrated on.
     """
-    set_name = Ledger.load().guess_set(images)
+    set_name, listed = Ledger.load().guess_set(images), read_pairs(pairs)
+    people = pair_people(listed)
+    require_disjoint(_known(exported.people), _known((set_name, name) for name in (*people.person1, *people.person2)))
     result, _ = evaluate_pairs(
-        Pipeline(model=exported.path), read_pairs(pairs), open_store(images), set_name=set_name, progress=progress
+        Pipeline(model=exported.path), listed, open_store(images), set_name=set_name, progress=progress
     )
     record = result.to_dict()
     write_output(_beside(exported.path, RESULT_SUFFIX), json.dumps(record, indent=1).encode())
@@ -84,6 +98,11 @@ def evaluate_export(
     card = replace(exported.card, notes=(*exported.card.notes, note))
     write_output(_beside(exported.path, CARD_SUFFIX), json.dumps(card.to_dict(), indent=2).encode())
     return replace(exported, card=card), record
+
+
+def _known(people: Iterable[tuple[str | None, str]]) -> set[tuple[str | None, str]]:
+    """Those of a data set with a name: the same name elsewhere may be another person."""
+    return {(set_name, name) for set_name, name in people if set_name is not None}
 
 
 def _beside(path: Path, suffix: str) -> Path:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, get_type_hints
 
 from visavis import registry
 from visavis.errors import UsageError
+
+_WORDS = {float: "number", int: "whole number", bool: "truth value"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +40,45 @@ class Part:
         full = registry.resolve(self.name, kind=kind)
         if registry.describe(full).kind != kind:
             raise UsageError(f"here goes a {kind}, and {full} is none; see registry.names('{kind}/*')")
-        return registry.create(full, **given, **{name: _maker(value, kind) for name, value in self.options.items()})
+        twice = sorted(set(given) & set(self.options))
+        if twice:
+            raise UsageError(f"{full}: {', '.join(twice)} is filled in and may not be among the options")
+        plain = fitting(registry.load(full), self.options, name=full)
+        options = {name: _maker(value, kind) for name, value in plain.items()}
+        try:
+            return registry.create(full, **given, **options)
+        except (TypeError, ValueError, RuntimeError) as error:
+            if isinstance(error, UsageError):
+                raise
+            raise UsageError(f"{full} cannot be built with {dict(self.options)}: {error}") from error
+
+
+def fitting(target: Any, options: Mapping[str, Any], *, name: str) -> dict[str, Any]:
+    """Options whose numbers are numbers, by the annotations of what takes them; YAML reads 1e-3 as text.
+
+    Args:
+        target: A class, or a partial of one.
+        options: Keyword arguments for it.
+        name: What to call it in errors.
+
+    Raises:
+        UsageError: Text, or another thing, where a number or a truth value is taken.
+    """
+    made = target.func if isinstance(target, partial) else target
+    hints = get_type_hints(vars(made).get("__init__", made) if isinstance(made, type) else made)
+    return {option: _fit(value, hints.get(option), f"{option} of {name}") for option, value in options.items()}
+
+
+def _fit(value: Any, hint: Any, where: str) -> Any:
+    if hint is float and isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            pass
+    wanted = {float: (int, float), int: (int,), bool: (bool,)}.get(hint)
+    if wanted is not None and (not isinstance(value, wanted) or (hint is not bool and isinstance(value, bool))):
+        raise UsageError(f"{where} is a {_WORDS[hint]}; got {value!r}")
+    return value
 
 
 def _maker(value: Any, kind: str) -> Any:

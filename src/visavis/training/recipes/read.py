@@ -27,8 +27,8 @@ def read_recipe(recipe: str | Path) -> RecogniserRecipe:
     yaml = require("yaml", extra="train", why="a recipe in YAML")
     try:
         record = yaml.safe_load(read_file(Path(text)))
-    except yaml.YAMLError as error:
-        raise UsageError(f"{text} is not YAML: {' '.join(str(error).split())}") from error
+    except (yaml.YAMLError, ValueError, RecursionError) as error:
+        raise UsageError(f"{text} is not YAML: {' '.join(str(error).split())[:300]}") from error
     if not isinstance(record, dict):
         raise UsageError(f"{text} holds no recipe: it must be a mapping with backbone, loss and training")
     return RecogniserRecipe.from_record(record)

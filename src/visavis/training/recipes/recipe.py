@@ -10,6 +10,7 @@ from visavis.data.augmentation.augmentation import Augmentation
 from visavis.data.samplers import Balanced, BlockShuffle, PeopleByPictures
 from visavis.errors import UsageError
 from visavis.training.recipes.part import Part
+from visavis.training.recipes.recogniser_task import check_term_names
 from visavis.training.recipes.symmetry import Symmetry
 from visavis.training.records import UNIONS, from_record, to_record
 from visavis.training.settings import Settings
@@ -60,8 +61,9 @@ class RecogniserRecipe:
     source: str = ""
 
     def __post_init__(self) -> None:
-        if self.batch < 1:
-            raise UsageError(f"a batch has one crop at least; got {self.batch}")
+        if self.batch < 2:
+            raise UsageError(f"a batch has two crops at least; got {self.batch}")
+        check_term_names(self.terms)
 
     def to_record(self) -> dict[str, Any]:
         """The recipe as plain JSON types."""

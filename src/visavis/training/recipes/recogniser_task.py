@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,27 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from visavis.data.batch import Batch
+from visavis.errors import UsageError
 from visavis.losses.loss import Loss
 from visavis.losses.symface import SymmetryLoss
 from visavis.nn.backbones.backbone import Backbone
-from visavis.nn.pixels import normalise, resized
+from visavis.nn.pixels import network_input
 from visavis.training.recipes.symmetry import Symmetry, split_frontal
 from visavis.training.recipes.validation import verification_measures
 from visavis.training.task import StepState, Task
 
-BACKBONE, HEAD = "backbone", "head"
+BACKBONE, HEAD, SYMMETRY = "backbone", "head", "symmetry"
+
+
+def check_term_names(names: Iterable[str]) -> None:
+    """Refuse names of terms that the losses of a recogniser have already.
+
+    Raises:
+        UsageError: The message says which names are taken.
+    """
+    for name in names:
+        if not name.strip() or name in ("loss", SYMMETRY) or "/" in name:
+            raise UsageError(f"a term may not be called {name!r}: loss and {SYMMETRY} are taken, and / divides names")
 
 
 class RecogniserTask(Task):
@@ -50,7 +62,8 @@ class RecogniserTask(Task):
         super().__init__()
         self.backbone = backbone
         self.loss = loss
-        self.terms = nn.ModuleDict({name: part for name, (part, _) in (terms or {}).items()})
+        check_term_names(terms or {})
+        self.terms = nn.ModuleList([part for part, _ in (terms or {}).values()])
         self._weights = {name: weight for name, (_, weight) in (terms or {}).items()}
         self._symmetry = symmetry
         self._halves = SymmetryLoss(threshold=0.0 if symmetry is None else symmetry.threshold)
@@ -70,9 +83,7 @@ class RecogniserTask(Task):
 
     def inputs(self, pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
         """uint8 RGB ``(B, S, S, 3)`` to what the backbone takes, by its contract."""
-        contract = self.backbone.contract
-        images = normalise(torch.from_numpy(pixels).to(device), contract)
-        return images if contract.size is None else resized(images, contract.size)
+        return network_input(torch.from_numpy(pixels).to(device), self.backbone.contract)
 
     def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
         """The losses of a batch; see the class."""
@@ -88,7 +99,7 @@ class RecogniserTask(Task):
             [len(images), len(halves.left), len(halves.right)]
         )
         losses = self._losses(whole, labels, batch, state)
-        losses["symmetry"] = weight * self._halves(left, right, halves.frontality)
+        losses[SYMMETRY] = weight * self._halves(left, right, halves.frontality)
         self._seen |= self._halves.measures()
         return losses
 
@@ -118,11 +129,12 @@ class RecogniserTask(Task):
         with state.full_precision():
             values = embeddings.float()
             losses = {"loss": self._one(self.loss, values, labels, batch)}
-            for name, part in self.terms.items():
-                losses[name] = self._weights[name] * self._one(part, values, labels, batch)
+            for (name, weight), part in zip(self._weights.items(), self.terms, strict=True):
+                losses[name] = weight * self._one(part, values, labels, batch)
         self._seen = self.loss.measures()
-        for name, part in self.terms.items():
-            self._seen |= {f"{name}/{key}": value for key, value in part.measures().items()}  # type: ignore[operator]
+        for name, part in zip(self._weights, self.terms, strict=True):
+            measured: dict[str, float] = part.measures()  # type: ignore[operator]
+            self._seen |= {f"{name}/{key}": value for key, value in measured.items()}
         return losses
 
     def _one(self, loss: Any, embeddings: Tensor, labels: Tensor, batch: Batch) -> Tensor:

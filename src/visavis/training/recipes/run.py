@@ -12,15 +12,19 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from visavis import registry
 from visavis.data.loader import PackLoader
+from visavis.data.overlap import shared_crops
 from visavis.data.pack import Pack
 from visavis.errors import UsageError
-from visavis.io.atomic import write_output
+from visavis.io.atomic import make_folder, write_output
 from visavis.protocols.ledger import Ledger, require_disjoint
-from visavis.training.engine import Observer, Outcome, train
+from visavis.training.engine import Observer, Outcome, require_run, train
+from visavis.training.recipes.part import Part
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.recogniser_task import RecogniserTask
-from visavis.training.recipes.teacher import teacher_targets
+from visavis.training.recipes.teacher import Teacher
+from visavis.training.recipes.trained import PEOPLE
 from visavis.training.recipes.validation import PackRows
 from visavis.training.seeds import mixed_seed, own_randomness, seed_everything
 
@@ -53,32 +57,38 @@ def train_recogniser(
         NonFiniteError: A loss or gradient is NaN or infinite.
     """
     several = [packs] if isinstance(packs, Pack) else list(packs)
+    folder = Path(out)
+    require_run(folder, resume=resume)
     for pack in several:
         require_roles(pack, ("train", "unlisted"), what="trained on")
     if develop is not None:
         require_roles(develop, ("develop", "unlisted"), what="chosen on")
-        require_disjoint((who for pack in several for who in _people(pack)), _people(develop))
+        require_apart(several, develop)
     settings = recipe.training if develop is not None else replace(recipe.training, watch=None)
+    teacher = None if recipe.teacher is None else Teacher(recipe.teacher)
     with own_randomness([]):
         seed_everything(mixed_seed(settings.seed, _INITIAL))
-        task, loader = build(recipe, several)
-    folder = Path(out)
-    folder.mkdir(parents=True, exist_ok=True)
-    outcome = train(
+        task, loader = build(recipe, several, teacher=teacher)
+    make_folder(folder)
+    everybody = [*several, *([] if develop is None else [develop])]
+    groups = [{"set": pack.meta.set_name, "identities": list(pack.identities)} for pack in everybody]
+    write_output(folder / PEOPLE, json.dumps(groups).encode())
+    write_output(folder / CLASSES, json.dumps(loader.identities).encode())
+    return train(
         task,
         loader,
         settings,
         out=folder,
         validation=None if develop is None else PackRows(develop),
         resume=resume,
-        record=run_record(recipe, several, develop),
+        record=run_record(recipe, several, develop, teacher),
         observe=observe,
     )
-    write_output(folder / CLASSES, json.dumps(loader.identities).encode())
-    return outcome
 
 
-def build(recipe: RecogniserRecipe, packs: Sequence[Pack]) -> tuple[RecogniserTask, PackLoader]:
+def build(
+    recipe: RecogniserRecipe, packs: Sequence[Pack], *, teacher: Teacher | None = None
+) -> tuple[RecogniserTask, PackLoader]:
     """The task and the loader of a recipe, with weights from torch's global generator.
 
     Raises:
@@ -87,14 +97,19 @@ def build(recipe: RecogniserRecipe, packs: Sequence[Pack]) -> tuple[RecogniserTa
     """
     seed = recipe.training.seed
     loader = PackLoader(packs, batch=recipe.batch, seed=seed, sampler=recipe.order, augmentation=recipe.augmentation)
+    if recipe.symmetry is not None and any(pack.meta.landmarks != "detected" for pack in packs):
+        raise UsageError(
+            "SymFace needs landmarks that were found in each picture; these crops came ready and have those of the "
+            "template. Pack the pictures without --aligned"
+        )
     backbone = recipe.backbone.build("backbone").to(memory_format=torch.channels_last)
     size = {"dimension": backbone.dimension, "classes": loader.classes}
     terms = {name: (_loss(term.loss, size), term.weight) for name, term in recipe.terms.items()}
     loss = _loss(recipe.loss, size)
     needs = [part for part in (loss, *(part for part, _ in terms.values())) if part.target != "label"]
-    if bool(needs) != (recipe.teacher is not None):
+    if bool(needs) != (teacher is not None):
         raise UsageError("a teacher and a loss on embeddings go together; the recipe has one of them only")
-    targets = None if recipe.teacher is None else teacher_targets(recipe.teacher, packs, dimension=backbone.dimension)
+    targets = None if teacher is None else teacher.targets(packs, dimension=backbone.dimension)
     task = RecogniserTask(backbone, loss, terms=terms, symmetry=recipe.symmetry, targets=targets, name_of=_Names(packs))
     return task, loader
 
@@ -105,13 +120,32 @@ def require_roles(pack: Pack, allowed: Sequence[str], *, what: str) -> None:
     Raises:
         UsageError: The message names the roles.
     """
-    others = {role: count for role, count in pack.meta.roles.items() if role not in allowed}
+    others = {role: count for role, count in _roles(pack).items() if role not in allowed}
     if others:
         told = ", ".join(f"{count} {role}" for role, count in others.items())
         raise UsageError(f"{pack.path} holds people who may not be {what} ({told}); pack it with --role {allowed[0]}")
 
 
-def run_record(recipe: RecogniserRecipe, packs: Sequence[Pack], develop: Pack | None) -> dict[str, Any]:
+def require_apart(packs: Sequence[Pack], develop: Pack) -> None:
+    """Refuse people, or pictures, that are trained on and chosen on.
+
+    People are the same where a name occurs in one data set that the ledger knows; pictures are, where their crops are.
+
+    Raises:
+        UsageError: Somebody is on both sides.
+    """
+    known = [pack for pack in packs if pack.meta.set_name is not None and pack.meta.set_name == develop.meta.set_name]
+    require_disjoint((name for pack in known for name in pack.identities), develop.identities)
+    shared = shared_crops(packs, develop)
+    if shared:
+        raise UsageError(
+            f"{shared} crops of {develop.path} are among those that are trained on; validate on other people"
+        )
+
+
+def run_record(
+    recipe: RecogniserRecipe, packs: Sequence[Pack], develop: Pack | None, teacher: Teacher | None
+) -> dict[str, Any]:
     """What identifies a run, and the roles it touched."""
     plain = recipe.to_record()
     plain.pop("training")  # the engine records it, and knows what of it may change
@@ -119,8 +153,14 @@ def run_record(recipe: RecogniserRecipe, packs: Sequence[Pack], develop: Pack | 
         "recipe": plain,
         "train": [_described(pack) for pack in packs],
         "develop": None if develop is None else _described(develop),
+        "teacher": None if teacher is None else teacher.to_dict(),
         "ledger": Ledger.load().hash,
     }
+
+
+def _roles(pack: Pack) -> dict[str, int]:
+    """By the ledger of today, whatever the pack says."""
+    return Ledger.load().roles(pack.meta.set_name, pack.identities)
 
 
 def _described(pack: Pack) -> dict[str, Any]:
@@ -128,7 +168,7 @@ def _described(pack: Pack) -> dict[str, Any]:
     return {
         "fingerprint": meta.fingerprint,
         "set": meta.set_name,
-        "roles": dict(meta.roles),
+        "roles": _roles(pack),
         "crops": meta.count,
         "identities": meta.identities,
         "size": meta.size,
@@ -137,14 +177,8 @@ def _described(pack: Pack) -> dict[str, Any]:
     }
 
 
-def _people(pack: Pack) -> list[tuple[str | None, str]]:
-    return [(pack.meta.set_name, identity) for identity in pack.identities]
-
-
-def _loss(part: Any, size: dict[str, int]) -> Any:
+def _loss(part: Part, size: dict[str, int]) -> Any:
     """A loss of a recipe, with the sizes where it has classes."""
-    from visavis import registry
-
     kind = registry.load(registry.resolve(part.name, kind="loss"))
     return part.build("loss", **(size if getattr(kind, "has_classes", False) else {}))
 

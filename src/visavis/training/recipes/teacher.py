@@ -1,8 +1,9 @@
-"""Embeddings of a teacher for every crop of some packs, made once before a student trains."""
+"""A recogniser whose embeddings of every crop are what a student learns."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,33 +17,48 @@ from visavis.types import Crops, Status
 _CHUNK = 256
 
 
-def teacher_targets(teacher: str, packs: Sequence[Pack], *, dimension: int) -> NDArray[np.float32]:
-    """Unit embeddings of all rows of packs, one pack after the other.
+class Teacher:
+    """A frozen recogniser of the inference road.
 
     Args:
-        teacher: A recogniser, by name or file.
-        packs: Crops.
-        dimension: What the student gives.
-
-    Returns:
-        float32 ``(N, dimension)``.
+        model: A name or a file.
 
     Raises:
-        ModelError: The teacher is unknown or missing.
-        UsageError: It gives embeddings of another length, or takes other crops.
+        ModelError: It is unknown or missing.
     """
-    embedder = create_embedder(teacher, engine=EngineOptions.default())
-    parts = []
-    for pack in packs:
-        for start in range(0, len(pack), _CHUNK):
-            pixels = np.array(pack.pixels[start : start + _CHUNK])
-            matrices = np.tile(np.eye(2, 3, dtype=np.float32), (len(pixels), 1, 1))
-            crops = Crops(pixels, matrices, pack.meta.template, Status((None,) * len(pixels)), pack.meta.detector)
-            parts.append(embedder.embed(crops).vectors)
-    targets = np.concatenate(parts)
-    if targets.shape[1] != dimension:
-        raise UsageError(
-            f"the teacher {teacher} gives {targets.shape[1]} values and the student {dimension}; build the "
-            f"backbone with dimension: {targets.shape[1]}"
-        )
-    return targets
+
+    def __init__(self, model: str) -> None:
+        self._model = model
+        self._embedder = create_embedder(model, engine=EngineOptions.default())
+
+    def to_dict(self) -> dict[str, Any]:
+        """Name, hash and terms, for the record of a run."""
+        card = self._embedder.card
+        return {"model": card.name, "sha256": card.sha256, "use": card.use, "licence": card.licence}
+
+    def targets(self, packs: Sequence[Pack], *, dimension: int) -> NDArray[np.float32]:
+        """Unit embeddings of all rows of packs, one pack after the other.
+
+        Args:
+            packs: Crops.
+            dimension: What the student gives.
+
+        Returns:
+            float32 ``(N, dimension)``.
+
+        Raises:
+            UsageError: The teacher gives embeddings of another length, or takes other crops.
+        """
+        if self._embedder.card.dimension != dimension:
+            raise UsageError(
+                f"the teacher {self._model} gives {self._embedder.card.dimension} values and the student {dimension}; "
+                f"build the backbone with dimension: {self._embedder.card.dimension}"
+            )
+        parts = []
+        for pack in packs:
+            for start in range(0, len(pack), _CHUNK):
+                pixels = np.array(pack.pixels[start : start + _CHUNK])
+                matrices = np.tile(np.eye(2, 3, dtype=np.float32), (len(pixels), 1, 1))
+                crops = Crops(pixels, matrices, pack.meta.template, Status((None,) * len(pixels)), pack.meta.detector)
+                parts.append(self._embedder.embed(crops).vectors)
+        return np.concatenate(parts)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from visavis.errors import ModelError, UsageError
+from visavis.errors import ModelError, UsageError, VisavisError
 from visavis.io.files import read_file
 from visavis.nn.backbones.backbone import Backbone
 from visavis.training.checkpoints import BEST, load_checkpoint, newest_checkpoint
@@ -17,6 +17,7 @@ from visavis.training.recipes.part import Part
 
 Which = Literal["best", "last"]
 _PREFIX = "backbone."
+PEOPLE = "people.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,6 +30,7 @@ class Trained:
         step: Optimiser steps behind the weights.
         averaged: Whether they are the moving average.
         template: Name of the landmark template of the crops it was trained on.
+        people: Whom it was trained on or chosen on: data set, or None, and identity.
     """
 
     backbone: Backbone
@@ -36,6 +38,7 @@ class Trained:
     step: int
     averaged: bool
     template: str
+    people: frozenset[tuple[str | None, str]]
 
 
 def read_run(run: str | Path, *, which: Which = "best") -> Trained:
@@ -47,7 +50,7 @@ def read_run(run: str | Path, *, which: Which = "best") -> Trained:
             watched; ``last``: the last one. The moving average is taken where the run has one.
 
     Raises:
-        ModelError: No run, or no checkpoint that can be read.
+        ModelError: No run of a recogniser, or no checkpoint that can be read.
         UsageError: Another word for ``which``.
     """
     if which not in get_args(Which):
@@ -55,19 +58,31 @@ def read_run(run: str | Path, *, which: Which = "best") -> Trained:
     folder = Path(run)
     if not (folder / RECORD).is_file():
         raise ModelError(f"{folder} holds no run of visavis train: it has no {RECORD}", reason="model.missing")
-    record = json.loads(read_file(folder / RECORD))
-    state: Mapping[str, Any] | None
-    if which == "best" and (folder / CHECKPOINTS / BEST).is_file():
-        state = load_checkpoint(folder / CHECKPOINTS / BEST)
-    else:
-        state, _ = newest_checkpoint(folder / CHECKPOINTS)
+    state = _state(folder / CHECKPOINTS, which)
+    try:
+        record = json.loads(read_file(folder / RECORD))
+        people = json.loads(read_file(folder / PEOPLE))
+        part = record["recipe"]["backbone"]
+        backbone: Backbone = Part(part["name"], part["options"]).build("backbone")
+        averaged = state["average"] is not None
+        weights = {**state["task"], **(state["average"]["values"] if averaged else {})}
+        backbone.load_state_dict(
+            {name.removeprefix(_PREFIX): value for name, value in weights.items() if name.startswith(_PREFIX)}
+        )
+        template = str(record["train"][0]["template"])
+        known = frozenset((group["set"], name) for group in people for name in group["identities"])
+    except (VisavisError, ValueError, KeyError, TypeError, IndexError, RuntimeError) as error:
+        raise ModelError(
+            f"{folder} holds no run of a recogniser that can be read: {str(error).splitlines()[0][:200]}",
+            reason="model.damaged",
+        ) from error
+    return Trained(backbone.eval(), record, state["step"], averaged, template, known)
+
+
+def _state(folder: Path, which: Which) -> Mapping[str, Any]:
+    if which == "best" and (folder / BEST).is_file():
+        return load_checkpoint(folder / BEST)
+    state = newest_checkpoint(folder)
     if state is None:
-        raise ModelError(f"{folder} has no checkpoint yet; let it train longer", reason="model.missing")
-    part = record["recipe"]["backbone"]
-    backbone: Backbone = Part(part["name"], part["options"]).build("backbone")
-    averaged = state["average"] is not None
-    weights = {**state["task"], **(state["average"]["values"] if averaged else {})}
-    backbone.load_state_dict(
-        {name.removeprefix(_PREFIX): value for name, value in weights.items() if name.startswith(_PREFIX)}
-    )
-    return Trained(backbone.eval(), record, state["step"], averaged, str(record["train"][0]["template"]))
+        raise ModelError(f"{folder.parent} has no checkpoint yet; let it train longer", reason="model.missing")
+    return state

@@ -59,7 +59,7 @@ class PackRows:
 
     Attributes:
         pack: Of people set aside.
-        most: Rows at most; more are thinned evenly, so that all people stay in.
+        most: Rows at most: of a larger pack whole people are taken, drawn once, each with at most half of the rows.
         batch: Rows of a batch.
     """
 
@@ -68,12 +68,24 @@ class PackRows:
     batch: int = 128
 
     def __iter__(self) -> Iterator[Batch]:
-        """Batches of all rows once."""
-        count = len(self.pack)
-        order = np.argsort(self.pack.labels, kind="stable").astype(np.int64)
-        rows = order[np.unique(np.linspace(0, count - 1, min(self.most, count)).round().astype(np.int64))]
+        """Batches of the chosen rows once."""
+        rows = self.rows()
         for start in range(0, len(rows), self.batch):
             part = np.sort(rows[start : start + self.batch])
             yield Batch(
                 np.array(self.pack.pixels[part]), self.pack.labels[part], part, np.array(self.pack.landmarks[part])
             )
+
+    def rows(self) -> NDArray[np.int64]:
+        """The chosen rows, sorted by person."""
+        labels = np.asarray(self.pack.labels)
+        if len(labels) <= self.most:
+            return np.argsort(labels, kind="stable").astype(np.int64)
+        chosen: list[NDArray[np.int64]] = []
+        room = self.most
+        for person in np.random.default_rng(0).permutation(int(labels.max()) + 1):
+            mine = np.flatnonzero(labels == person)[: max(1, self.most // 2)]
+            if len(mine) <= room:
+                chosen.append(mine)
+                room -= len(mine)
+        return np.concatenate(chosen).astype(np.int64)
