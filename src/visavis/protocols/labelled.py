@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.data.data_set import data_set_of
 from visavis.errors import InputError, UsageError
 from visavis.io import FolderStore, Source, TarStore, open_store
 from visavis.pipeline.assess import assess_stream
@@ -78,7 +79,8 @@ def read_labelled(
     names = store.names()
     refused = named_pictures(names, without)
     # A collection may lie below some folders of its own; cfp_dev has two levels below a person.
-    set_name = book.guess_set(str(path)) or book.guess_set(names[:1] or [str(path)])
+    folders = [name.split("/")[-2] for name in names if "/" in name]
+    set_name = data_set_of(folders, path=str(path), inside=(names or [str(path)])[0], ledger=book).name
     taken, people = [], []
     others: defaultdict[str, set[str]] = defaultdict(set)
     for name in names:

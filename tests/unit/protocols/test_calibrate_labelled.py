@@ -9,6 +9,7 @@ from visavis.errors import InputError, UsageError
 from visavis.pipeline.assess import Assessed
 from visavis.protocols.calibrate import calibrate, mated_similarities
 from visavis.protocols.labelled import LabelledTemplates, embed_labelled, read_labelled
+from visavis.protocols.ledger import Ledger
 from visavis.types import (
     FMR,
     Analysis,
@@ -124,3 +125,13 @@ def test_a_calibration_of_a_folder_keeps_its_rate_on_that_folder(folder, monkeyp
     assert fitted.provenance["mated"]["failed"] == 1 and fitted.provenance["nonmated"]["roles"] == {"unlisted": 45}
     assert {(line.left, line.right) for line in fitted.pooled} >= {(1, 2), (2, 2), (1, 3)}
     assert steps[-1][0] == steps[-1][1]
+
+
+def test_people_keep_their_role_in_a_folder_of_another_name(tmp_path):
+    entries = Ledger.load().entries
+    tested = [name for (group, name), role in entries.items() if (group, role) == ("lfw", "test")][:4]
+    for name in (*tested, "Somebody_Else"):
+        (tmp_path / "people" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "people" / name / "1.png")
+    labelled = read_labelled(tmp_path / "people")
+    assert labelled.set_name == "lfw" and labelled.people == ("Somebody_Else",) and labelled.left_out == {"test": 4}

@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 import torch
+from PIL import Image
 from recogniser_task import patterns
 from test_training_recogniser import RECIPE
 
@@ -161,3 +162,21 @@ def test_grey_networks_and_transformers_are_exported_with_parity(name, tmp_path)
     terms = export.Terms("MIT", "any", "nothing")
     made = export.export_backbone(backbone, tmp_path / "x.onnx", terms, template=backbone.contract.template)
     assert made.parity < 1e-5 and made.card.contract.colour == backbone.contract.colour
+
+
+def test_nobody_is_reported_on_who_was_trained_on(exported, tmp_path):
+    from visavis.protocols.ledger import Ledger
+    from visavis.training.recipes.measure import calibrate_export, evaluate_export
+
+    entries = Ledger.load().entries
+    fitted = [name for (group, name), role in entries.items() if (group, role) == ("lfw", "calibrate")][:4]
+    lines = [f"{one}/1.jpg,{one}/2.jpg,1,0,{one},{one}" for one in fitted]
+    (tmp_path / "pairs.csv").write_text("\n".join(["image1,image2,same,fold,person1,person2", *lines]))
+    known = dataclasses.replace(exported, people=frozenset({("lfw", fitted[0]), (None, "somebody")}))
+    with pytest.raises(UsageError, match="1 people are fitted on and reported on"):
+        evaluate_export(known, tmp_path / "pairs.csv", tmp_path / "renamed")
+    for name in fitted:
+        (tmp_path / "lfw" / name).mkdir(parents=True)
+        Image.new("RGB", (8, 8)).save(tmp_path / "lfw" / name / "1.png")
+    with pytest.raises(UsageError, match="1 people are fitted on and reported on"):
+        calibrate_export(known, tmp_path / "lfw", population="nobody")

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from visavis.calibration.table import Calibration
+from visavis.data.data_set import data_set_of
 from visavis.io import open_store
 from visavis.io.atomic import write_output
 from visavis.pipeline.models import CALIBRATION_SUFFIX
@@ -82,8 +83,9 @@ def evaluate_export(
     Raises:
         UsageError: Somebody on the list was trained on, chosen on or calibrated on.
     """
-    set_name, listed = Ledger.load().guess_set(images), read_pairs(pairs)
+    listed = read_pairs(pairs)
     people = pair_people(listed)
+    set_name = data_set_of({*people.person1, *people.person2}, path=str(images), ledger=Ledger.load()).name
     require_disjoint(_known(exported.people), _known((set_name, name) for name in (*people.person1, *people.person2)))
     result, _ = evaluate_pairs(
         Pipeline(model=exported.path), listed, open_store(images), set_name=set_name, progress=progress
