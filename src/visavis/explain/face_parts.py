@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.errors import UsageError
-from visavis.geometry import ARCFACE_112, TEMPLATES, similarity_transform, transform_points
+from visavis.geometry import ARCFACE_112, TEMPLATES
 
 Ellipse = tuple[float, float, float, float]
 
@@ -47,15 +47,16 @@ def part_masks(template: str, *, grow: float = 1.0) -> dict[str, NDArray[np.floa
             "parts, such as explainer/random-masks"
         )
     target = TEMPLATES[template]
-    matrix = similarity_transform(ARCFACE_112.array(), target.array())
-    scale = float(np.hypot(matrix[0, 0], matrix[0, 1]))
+    source, points = ARCFACE_112.array(), target.array()
+    # Side and height apart: some crops are wider than others, and none is turned.
+    scale, shift = np.array([np.polyfit(source[:, axis], points[:, axis], 1) for axis in (0, 1)]).T
     y, x = np.mgrid[0 : target.height, 0 : target.width].astype(np.float64)
     masks = {}
     for name, ellipses in PARTS.items():
         mask = np.zeros((target.height, target.width), np.float32)
         for ellipse in ellipses:
-            centre = transform_points(matrix, np.array([ellipse[:2]]))[0]
+            centre = np.array(ellipse[:2]) * scale + shift
             half = np.array(ellipse[2:]) * scale * grow
             mask[((x - centre[0]) / half[0]) ** 2 + ((y - centre[1]) / half[1]) ** 2 <= 1] = 1
-        masks[name] = np.asarray(cv2.GaussianBlur(mask, (0, 0), _SOFT * scale), np.float32)
+        masks[name] = np.asarray(cv2.GaussianBlur(mask, (0, 0), _SOFT * float(scale.mean())), np.float32)
     return masks

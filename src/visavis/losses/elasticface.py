@@ -85,7 +85,7 @@ class ElasticLoss(HeadLoss):
             "+" variant, and by chance in the others.
         clamp: Whether draws are held within one deviation of the mean.
         generator: Where draws come from, on the device of the embeddings. The caller saves its state; without
-            it draws come from the global generator, which the training engine saves.
+            it draws come from the global generator, which the training engine seeds in each step.
 
     Attributes:
         margins: Of the last training call, ``(B,)``, 0 at rows without a label; empty before.
