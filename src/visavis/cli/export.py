@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
@@ -132,9 +133,14 @@ def _print(document: dict[str, Any]) -> None:
     screen.print(f"sha256 {card['sha256']}; unit embeddings differ from torch by {document['parity']:.1e} at most")
     screen.print(f"trained on {card['trained_on']}")
     if document["calibration"] is not None:
-        points = ", ".join(
-            f"{point['threshold']:.4f} at fmr={point['fmr']:g}" for point in document["calibration"]["points"]
-        )
+        shown_points = [one for one in document["calibration"]["points"] if _is_round(one["fmr"])]
+        points = ", ".join(f"{one['threshold']:.4f} at fmr={one['fmr']:g}" for one in shown_points)
         screen.print(f"thresholds {points}; population: {document['calibration']['population']}")
     if document["accuracy"] is not None:
         screen.print(card["notes"][-1])
+
+
+def _is_round(rate: float) -> bool:
+    """Whether a rate is a power of ten."""
+    exponent = math.log10(rate)
+    return abs(exponent - round(exponent)) < 1e-6
