@@ -11,11 +11,8 @@ import torch
 from torch import nn
 
 from visavis.errors import UsageError
-from visavis.training.ranges import require_ranges
+from visavis.training.ranges import TINY, require_ranges
 from visavis.training.schedules import Cosine, Polynomial, Schedule
-
-TINY = 1e-30
-"""The least number that counts as above 0."""
 
 
 @dataclass(frozen=True, slots=True)

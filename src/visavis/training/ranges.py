@@ -7,6 +7,8 @@ from typing import Any
 
 from visavis.errors import UsageError
 
+TINY = 1e-30
+"""The least number that counts as above 0."""
 Range = tuple[float, float | None]
 
 
@@ -25,5 +27,6 @@ def require_ranges(settings: Any, **ranges: Range) -> None:
         if value is None:
             continue
         if not math.isfinite(value) or value < least or (most is not None and value > most):
-            span = f"{least:g} or more" if most is None else f"{least:g} to {most:g}"
+            start = "above 0" if least == TINY else f"{least:g} or more"
+            span = f"{start} and finite" if most is None else f"{least:g} to {most:g}"
             raise UsageError(f"{name} is {span}; got {value!r}")

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Literal
 
 from visavis.errors import UsageError
-from visavis.training.optimisers import TINY, Optimiser, Sgd
-from visavis.training.ranges import Range, require_ranges
+from visavis.training.optimisers import Optimiser, Sgd
+from visavis.training.ranges import TINY, Range, require_ranges
 
 Precision = Literal["fp32", "bf16", "fp16"]
 _COUNTS = ("steps", "checkpoint_every", "threads", "accumulate", "keep", "log_every")
