@@ -90,6 +90,13 @@ class PackLoader:
         """The rows of a global step, int64 ``(B,)``, over all packs."""
         return self.rows[self._plan.places(step)]
 
+    def names_of(self, rows: NDArray[np.int64]) -> list[str]:
+        """Name in its source of each of some rows, over all packs."""
+        numbers = np.searchsorted(self._ends, rows, "right")
+        return [
+            self.packs[number].names[int(row - self._starts[number])] for number, row in zip(numbers, rows, strict=True)
+        ]
+
     def load(self, step: int) -> Batch:
         """The batch of a global step."""
         places = self._plan.places(step)

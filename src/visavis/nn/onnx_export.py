@@ -1,4 +1,4 @@
-"""A backbone as an ONNX file, and how far it is from torch."""
+"""A backbone as an ONNX file."""
 
 from __future__ import annotations
 
@@ -8,9 +8,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from visavis._require import require
@@ -71,13 +69,6 @@ def export_onnx(backbone: Backbone, *, size: int) -> bytes:
     assert program is not None
     data: bytes = program.model_proto.SerializeToString()
     return data
-
-
-def torch_embeddings(backbone: Backbone, inputs: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Raw embeddings of normalised crops by torch, in evaluation mode."""
-    with torch.no_grad():
-        values: NDArray[np.float32] = Resizing(backbone).eval()(torch.from_numpy(inputs)).numpy()
-    return values
 
 
 @contextmanager

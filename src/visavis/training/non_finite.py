@@ -28,7 +28,7 @@ def require_finite_losses(
     bad = {name: value for name, value in losses.items() if not math.isfinite(value)}
     if bad:
         told = ", ".join(f"{name} is {value}" for name, value in bad.items())
-        stop(f"the loss is not finite ({told})", dict(losses), task=task, batches=batches, folder=folder, step=step)
+        stop(f"the loss is not finite ({told})", losses, task=task, batches=batches, folder=folder, step=step)
 
 
 def require_finite_gradient(
@@ -45,7 +45,7 @@ def require_finite_gradient(
     told = f"{', '.join(bad[:5])}{', ...' if len(bad) > 5 else ''}" if bad else "its norm overflows"
     stop(
         f"the losses are finite, their gradient is not ({told})",
-        dict(losses),
+        losses,
         task=task,
         batches=batches,
         folder=folder,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from functools import cache
 from typing import Any, TypeVar
 
@@ -58,9 +59,8 @@ def _converter(unions: tuple[Any, ...]) -> Any:
     converter = cattrs.Converter(forbid_extra_keys=True)
     for union in unions:
         configure_tagged_union(union, converter, tag_generator=lambda kind: kind.__name__.lower(), tag_name="kind")
-    converter.register_structure_hook(int, _whole)
-    converter.register_structure_hook(bool, _truth)
-    converter.register_structure_hook(float, _number)
+    for kind, hook in STRICT.items():
+        converter.register_structure_hook(kind, hook)
     return converter
 
 
@@ -81,6 +81,10 @@ def _number(value: Any, _: Any) -> float:
     if isinstance(value, bool) or not isinstance(value, int | float | str):
         raise ValueError(f"a number is needed, got {value!r}")
     return float(value)
+
+
+STRICT: dict[type, Callable[[Any, Any], Any]] = {int: _whole, bool: _truth, float: _number}
+"""How plain values are read: nothing is rounded or guessed; ValueError for another kind."""
 
 
 def _told(error: BaseException, kind: type | None) -> str:

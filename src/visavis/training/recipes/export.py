@@ -9,16 +9,17 @@ from pathlib import Path
 from typing import Any, get_args
 
 import numpy as np
+import torch
 from numpy.typing import NDArray
 
-from visavis.cards import InputContract, LocalFile, Use, WeightCard
+from visavis.cards import LocalFile, Use, WeightCard
 from visavis.errors import ModelError, UsageError
 from visavis.geometry import ARCFACE_112, TEMPLATES, CropTemplate
 from visavis.io.atomic import write_output
 from visavis.nn.backbones.backbone import Backbone
 from visavis.nn.checkpoints.load import Released
-from visavis.nn.onnx_export import export_onnx, torch_embeddings
-from visavis.nn.pixels import normalise
+from visavis.nn.onnx_export import export_onnx
+from visavis.nn.pixels import network_input
 from visavis.protocols.ledger import UNLISTED, Ledger
 from visavis.recognition.onnx_embedder import OnnxEmbedder
 from visavis.runtime.brought import CARD_SUFFIX
@@ -187,7 +188,8 @@ def measured_parity(backbone: Backbone, card: WeightCard) -> float:
     embedder = OnnxEmbedder(card)
     side = (card.contract.size or (112, 112))[0]
     pixels = np.random.default_rng(0).integers(0, 256, (_PICTURES, side, side, 3), np.uint8)
-    wanted = _unit(torch_embeddings(backbone, _inputs(pixels, card.contract)))
+    with torch.no_grad():
+        wanted = _unit(backbone(network_input(torch.from_numpy(pixels), backbone.contract)).numpy())
     parts = [embedder.raw(pixels[:1]), embedder.raw(pixels[1:3]), embedder.raw(pixels[3:])]
     return float(np.abs(_unit(np.concatenate(parts)) - wanted).max())
 
@@ -213,12 +215,6 @@ def _notes(trained: Trained) -> tuple[str, ...]:
     if teacher is not None:
         notes.append(f"Its teacher was {teacher['model']} ({teacher['licence']}), sha256 {teacher['sha256'][:12]}.")
     return tuple(notes)
-
-
-def _inputs(pixels: NDArray[np.uint8], contract: InputContract) -> NDArray[np.float32]:
-    import torch
-
-    return np.ascontiguousarray(normalise(torch.from_numpy(pixels), contract).numpy())
 
 
 def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float64]:

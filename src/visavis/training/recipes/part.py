@@ -9,6 +9,7 @@ from typing import Any, get_type_hints
 
 from visavis import registry
 from visavis.errors import UsageError
+from visavis.training.records import STRICT
 
 _WORDS = {float: "number", int: "whole number", bool: "truth value"}
 
@@ -70,15 +71,12 @@ def fitting(target: Any, options: Mapping[str, Any], *, name: str) -> dict[str, 
 
 
 def _fit(value: Any, hint: Any, where: str) -> Any:
-    if hint is float and isinstance(value, str):
-        try:
-            return float(value)
-        except ValueError:
-            pass
-    wanted = {float: (int, float), int: (int,), bool: (bool,)}.get(hint)
-    if wanted is not None and (not isinstance(value, wanted) or (hint is not bool and isinstance(value, bool))):
-        raise UsageError(f"{where} is a {_WORDS[hint]}; got {value!r}")
-    return value
+    if hint not in STRICT:
+        return value
+    try:
+        return STRICT[hint](value, hint)
+    except ValueError as error:
+        raise UsageError(f"{where} is a {_WORDS[hint]}; got {value!r}") from error
 
 
 def _maker(value: Any, kind: str) -> Any:

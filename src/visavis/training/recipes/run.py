@@ -8,9 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 
 from visavis import registry
 from visavis.data.loader import PackLoader
@@ -110,7 +108,9 @@ def build(
     if bool(needs) != (teacher is not None):
         raise UsageError("a teacher and a loss on embeddings go together; the recipe has one of them only")
     targets = None if teacher is None else teacher.targets(packs, dimension=backbone.dimension)
-    task = RecogniserTask(backbone, loss, terms=terms, symmetry=recipe.symmetry, targets=targets, name_of=_Names(packs))
+    task = RecogniserTask(
+        backbone, loss, terms=terms, symmetry=recipe.symmetry, targets=targets, name_of=loader.names_of
+    )
     return task, loader
 
 
@@ -181,19 +181,3 @@ def _loss(part: Part, size: dict[str, int]) -> Any:
     """A loss of a recipe, with the sizes where it has classes."""
     kind = registry.load(registry.resolve(part.name, kind="loss"))
     return part.build("loss", **(size if getattr(kind, "has_classes", False) else {}))
-
-
-class _Names:
-    """Names of rows over several packs."""
-
-    def __init__(self, packs: Sequence[Pack]) -> None:
-        self._packs = packs
-        self._ends = np.cumsum([len(pack) for pack in packs])
-
-    def __call__(self, rows: NDArray[np.int64]) -> list[str]:
-        found = []
-        for row in rows.tolist():
-            number = int(np.searchsorted(self._ends, row, "right"))
-            pack = self._packs[number]
-            found.append(pack.names[row - int(self._ends[number]) + len(pack)])
-        return found
