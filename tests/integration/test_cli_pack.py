@@ -4,6 +4,7 @@ import pytest
 from PIL import Image
 
 from commands import call
+from portraits import save_two_people
 from visavis.data.pack import Pack
 
 
@@ -11,12 +12,7 @@ from visavis.data.pack import Pack
 def people(tmp_path_factory, astronaut, officer):
     """Two people with two pictures each, and one picture of nobody."""
     folder = tmp_path_factory.mktemp("people")
-    for name, path in (("a", astronaut), ("b", officer)):
-        (folder / name).mkdir()
-        with Image.open(path) as portrait:
-            picture = portrait.convert("RGB")
-        picture.save(folder / name / "0.png")
-        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / name / "1.png")
+    list(save_two_people(folder, astronaut, officer))
     Image.new("RGB", (300, 200), (90, 120, 150)).save(folder / "b" / "2.png")
     (folder / "without.csv").write_text("path,bad\na/0.png,0\na/1.png,1\n")
     return folder

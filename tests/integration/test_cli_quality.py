@@ -8,6 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from commands import call
+from portraits import save_two_people
 from visavis.quality.assessor import SCORERS
 
 pytestmark = pytest.mark.usefixtures("one_pipeline")
@@ -17,13 +18,8 @@ pytestmark = pytest.mark.usefixtures("one_pipeline")
 def people(tmp_path_factory, astronaut, officer):
     """Two people with three pictures each, one much blurred and one of nobody, and a list of pairs."""
     folder = tmp_path_factory.mktemp("people")
-    for name, path in (("a", astronaut), ("b", officer)):
-        (folder / name).mkdir()
-        with Image.open(path) as portrait:
-            picture = portrait.convert("RGB")
-        picture.save(folder / name / "0.png")
-        picture.transpose(Image.Transpose.FLIP_LEFT_RIGHT).save(folder / name / "1.png")
-        picture.filter(ImageFilter.GaussianBlur(6)).save(folder / name / "2.png")
+    for place, picture in save_two_people(folder, astronaut, officer):
+        picture.filter(ImageFilter.GaussianBlur(6)).save(place / "2.png")
     Image.new("RGB", (300, 200), (90, 120, 150)).save(folder / "b/3.png")
     rows = ["image1,image2,same"]
     rows += [f"{p}/{i}.png,{p}/{j}.png,1" for p, n in (("a", 3), ("b", 4)) for i in range(n) for j in range(i)]
