@@ -273,6 +273,7 @@ def test_people_of_few_pictures_stay_whole_in_a_thinned_validation(tmp_path):
         (Part("loss/arcface", {"margin": "x"}), "margin of loss/arcface is a number; got 'x'"),
         (Part("loss/arcface", {"scale": True}), "is a number"),
         (Part("loss/elastic-arc", {"clamp": "no"}), "truth value"),
+        (Part("loss/elastic-arc", {"margin": "x"}), "margin of loss/elastic-arc is a number"),
         (Part("loss/arcface", {"dimension": 4}), "filled in"),
     ],
 )

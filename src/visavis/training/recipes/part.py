@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any, get_type_hints
+from types import NoneType
+from typing import Any, get_args, get_type_hints
 
 from visavis import registry
 from visavis.errors import UsageError
@@ -71,6 +72,9 @@ def fitting(target: Any, options: Mapping[str, Any], *, name: str) -> dict[str, 
 
 
 def _fit(value: Any, hint: Any, where: str) -> Any:
+    several = [one for one in get_args(hint) if one is not NoneType]
+    if value is not None and len(several) == 1 and len(get_args(hint)) == 2:  # a number or None
+        hint = several[0]
     if hint not in STRICT:
         return value
     try:
