@@ -75,6 +75,14 @@ def light_cnn_29(*, second):
     return [*keys, "fc2.weight", *([] if second else ["fc2.bias"])]
 
 
+def light_cnn_v4():
+    names = ["conv1.filter"]
+    for stage, count in enumerate((1, 2, 3, 4), start=1):
+        names += [f"block{stage}.{block}.conv{part}.filter" for block in range(count) for part in (1, 2)]
+        names += [f"conv{stage + 1}.filter"]
+    return [f"{name}.{kind}" for name in (*names, "fc") for kind in ("weight", "bias")]
+
+
 def inception_resnet():
     """facenet-pytorch, with its classifier."""
 

@@ -16,6 +16,7 @@ from visavis.nn.backbones.facenet import FaceNetBackbone
 from visavis.nn.backbones.inception_resnet import InceptionResNetBackbone
 from visavis.nn.backbones.iresnet import IResNetBackbone
 from visavis.nn.backbones.light_cnn import LightCNN4Backbone, LightCNN9Backbone, LightCNN29Backbone
+from visavis.nn.backbones.light_cnn_v4 import LightCNNV4Backbone
 from visavis.nn.backbones.mobilefacenet import MobileFaceNetBackbone
 from visavis.nn.backbones.swin import SwinBackbone, SwinShape
 from visavis.nn.backbones.table import SIZES, Size
@@ -34,6 +35,7 @@ FAMILIES = {
     "light-cnn-9": partial(LightCNN9Backbone, size=16, dimension=16),
     "light-cnn-29": partial(LightCNN29Backbone, False, size=16, dimension=16),
     "light-cnn-29v2": partial(LightCNN29Backbone, True, size=16, dimension=16),
+    "light-cnn-v4": partial(LightCNNV4Backbone, size=16, dimension=16),
     "inception-resnet": partial(InceptionResNetBackbone, size=75, dimension=16),
     "facenet": partial(FaceNetBackbone, False, size=32, dimension=16),
     "facenet-narrow": partial(FaceNetBackbone, True, size=32, dimension=16, batch_norm=True),

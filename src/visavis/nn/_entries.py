@@ -31,6 +31,11 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "torch",
         "MobileFaceNet of insightface (mbf_large), width 4, 512 values, 112 pixels",
     ),
+    "backbone/mobilefacenet-small": (
+        "visavis.nn.backbones.mobilefacenet:mobilefacenet_small",
+        "torch",
+        "MobileFaceNet of three quarter width with ReLU for a CPU, 128 values, 112 pixels",
+    ),
     "backbone/mobilefacenet-tiny": (
         "visavis.nn.backbones.mobilefacenet:mobilefacenet_tiny",
         "torch",
@@ -56,6 +61,11 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "torch",
         "Light CNN-29 of 2018, summed poolings, 256 values, grey, 128 pixels",
     ),
+    "backbone/light-cnn-v4": (
+        "visavis.nn.backbones.light_cnn_v4:LightCNNV4Backbone",
+        "torch",
+        "Light CNN-v4 of 2022, colour, 256 values, 128 pixels",
+    ),
     "backbone/inception-resnet-v1": (
         "visavis.nn.backbones.inception_resnet:InceptionResNetBackbone",
         "torch",
@@ -75,6 +85,11 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "visavis.nn.backbones.facenet:facenet_nn4",
         "torch",
         "Inception network NN4 of FaceNet, 128 values, 96 pixels",
+    ),
+    "backbone/vit-mini": (
+        "visavis.nn.backbones.vit:vit_mini",
+        "torch",
+        "Vision transformer behind four convolutions, width 144, 6 blocks, 128 values, 112 pixels",
     ),
     "backbone/vit-t": (
         "visavis.nn.backbones.vit:vit_t",

@@ -43,6 +43,7 @@ def test_vit_by_closed_form(name, width, depth):
         ("light-cnn-9", 5_480_864, 22 - 2),
         ("light-cnn-29", 12_573_280, 62 - 2),
         ("light-cnn-29v2", 10_475_872, 61 - 1),
+        ("light-cnn-v4", 10_345_600, 52),
         ("inception-resnet-v1", 27_910_327 - 513 * 8631, 716 - 2),
         ("swin-b", 213_666_768, None),
     ],

@@ -25,6 +25,7 @@ RULES = {
     "light-cnn-9": rule.light_cnn_9(),
     "light-cnn-29": rule.light_cnn_29(second=False),
     "light-cnn-29v2": rule.light_cnn_29(second=True),
+    "light-cnn-v4": rule.light_cnn_v4(),
     "inception-resnet-v1": rule.inception_resnet(),
     **{f"vit-{name}": rule.vit(depth) for name, depth in (("t", 12), ("s", 12), ("b", 24), ("l", 24))},
     "vit-s8": rule.vit(12),
@@ -64,7 +65,7 @@ def test_the_keys_are_those_of_the_project(name):
 @pytest.mark.parametrize(
     ("name", "entries"),
     [("iresnet100", 925), ("iresnet34", 331), ("light-cnn-9", 22), ("light-cnn-29", 62), ("light-cnn-29v2", 61),
-     ("inception-resnet-v1", 716)],
+     ("light-cnn-v4", 52), ("inception-resnet-v1", 716)],
 )  # fmt: skip
 def test_the_rules_have_as_many_keys_as_the_files(name, entries):
     assert len(RULES[name]) == entries

@@ -22,6 +22,7 @@ from visavis.nn.backbones.adaface_iresnet import AdaFaceIResNetBackbone
 from visavis.nn.backbones.inception_resnet import InceptionResNetBackbone
 from visavis.nn.backbones.iresnet import IResNetBackbone
 from visavis.nn.backbones.light_cnn import LightCNN9Backbone, LightCNN29Backbone
+from visavis.nn.backbones.light_cnn_v4 import LightCNNV4Backbone
 from visavis.nn.backbones.mobilefacenet import MobileFaceNetBackbone
 from visavis.nn.backbones.swin import SwinBackbone, SwinShape
 from visavis.nn.backbones.vit import ViTBackbone, ViTShape
@@ -108,6 +109,11 @@ CASES = {
         partial(LightCNN29Backbone, True, size=16, dimension=16),
         rule.light_cnn_29(second=True),
         lambda state: {"state_dict": _under("module.", state | {"fc2.weight": HEAD}), "prec1": torch.tensor(9.0)},
+    ),
+    "light-cnn-v4": (
+        partial(LightCNNV4Backbone, size=16, dimension=16),
+        rule.light_cnn_v4(),
+        lambda state: {"epoch": 1, "arch": "v4", "state_dict": _under("module.", state), "prec1": np.float32(99.0)},
     ),
     "facenet-pytorch": (
         partial(InceptionResNetBackbone, size=75, dimension=16),

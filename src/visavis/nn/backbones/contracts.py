@@ -23,6 +23,11 @@ def light_cnn_contract(size: int = 128) -> InputContract:
     return InputContract(colour="grey", scale=1 / 255, size=(size, size), template="light-cnn-128")
 
 
+def light_cnn_colour_contract(size: int = 128) -> InputContract:
+    """Blue, green, red in [0, 1], crops as `light_cnn_contract`. Of Light CNN-v4."""
+    return InputContract(colour="bgr", scale=1 / 255, size=(size, size), template="light-cnn-128")
+
+
 def facenet_contract(size: int = 160) -> InputContract:
     """RGB, ``(value - 127.5) / 128``, a loose crop. Of facenet-pytorch."""
     return InputContract(colour="rgb", mean=127.5, scale=1 / 128, size=(size, size), template="facenet-160")

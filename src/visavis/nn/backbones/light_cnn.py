@@ -119,7 +119,7 @@ class LightCNN9Backbone(Backbone):
         super().__init__()
         self.contract = light_cnn_contract(size)
         self.dimension = dimension
-        self.taps = _pyramid(size, dimension)
+        self.taps = pyramid(size, dimension)
         self.trunk = nn.Sequential(
             MaxFeatureConvolution(1, 48, side=5),
             nn.MaxPool2d(2, ceil_mode=True),
@@ -172,13 +172,13 @@ class LightCNN29Backbone(Backbone):
         super().__init__()
         self.contract = light_cnn_contract(size)
         self.dimension = dimension
-        self.taps = _pyramid(size, dimension)
+        self.taps = pyramid(size, dimension)
         self.second = second
         self.conv1 = MaxFeatureConvolution(1, _WIDTHS[0], side=5)
-        self.block1, self.group1 = _pairs(48, count=1), Group(48, 96)
-        self.block2, self.group2 = _pairs(96, count=2), Group(96, 192)
-        self.block3, self.group3 = _pairs(192, count=3), Group(192, 128)
-        self.block4, self.group4 = _pairs(128, count=4), Group(128, 128)
+        self.block1, self.group1 = residual_pairs(48, count=1), Group(48, 96)
+        self.block2, self.group2 = residual_pairs(96, count=2), Group(96, 192)
+        self.block3, self.group3 = residual_pairs(192, count=3), Group(192, 128)
+        self.block4, self.group4 = residual_pairs(128, count=4), Group(128, 128)
         values = _WIDTHS[-1] * (size // 16) ** 2
         self.fc = nn.Linear(values, dimension) if second else MaxFeatureLinear(values, dimension)
         self.dropout = nn.Dropout(share)
@@ -195,7 +195,7 @@ class LightCNN29Backbone(Backbone):
         for number, parts in enumerate(stages, start=1):
             for part in parts:
                 value = part(value)
-            value = F.max_pool2d(value, 2) + F.avg_pool2d(value, 2) if self.second else F.max_pool2d(value, 2)
+            value = summed_pool(value) if self.second else F.max_pool2d(value, 2)
             keep(f"stage{number}", value)
         result: Tensor = self.dropout(self.fc(value.flatten(1)))
         return result
@@ -207,11 +207,18 @@ class LightCNN29Backbone(Backbone):
         ]  # fmt: skip
 
 
-def _pairs(channels: int, *, count: int) -> nn.Sequential:
+def summed_pool(x: Tensor) -> Tensor:
+    """``(B, C, H, W)`` to half the sides: the maximum of each 2 x 2 block plus its mean."""
+    return F.max_pool2d(x, 2) + F.avg_pool2d(x, 2)
+
+
+def residual_pairs(channels: int, *, count: int) -> nn.Sequential:
+    """So many `ResidualPair`, one after the other."""
     return nn.Sequential(*(ResidualPair(channels) for _ in range(count)))
 
 
-def _pyramid(size: int, dimension: int) -> dict[str, tuple[int, ...]]:
+def pyramid(size: int, dimension: int) -> dict[str, tuple[int, ...]]:
+    """The taps of networks that are pooled four times."""
     stages = {f"stage{n}": (width, size >> n, size >> n) for n, width in enumerate(_WIDTHS, start=1)}
     return {**stages, EMBEDDING: (dimension,)}
 

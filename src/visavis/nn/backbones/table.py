@@ -37,6 +37,7 @@ SIZES = {
     "backbone/light-cnn-29v2": Size(10_475_872, 60, 3_617_062_912),
     "backbone/light-cnn-4": Size(4_098_048, 10, 1_254_561_792),
     "backbone/light-cnn-9": Size(5_480_864, 20, 976_748_544),
+    "backbone/light-cnn-v4": Size(10_345_600, 52, 3_555_196_928),
     "backbone/mobilefacenet": Size(2_059_520, 333, 437_520_896),
     "backbone/mobilefacenet-large": Size(6_314_880, 606, 1_816_482_816),
     "backbone/mobilefacenet-tiny": Size(58_144, 186, 2_641_728),

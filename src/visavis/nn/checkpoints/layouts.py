@@ -7,6 +7,7 @@ from visavis.nn.backbones.contracts import (
     arcface_contract,
     facenet_contract,
     imagenet_contract,
+    light_cnn_colour_contract,
     light_cnn_contract,
     magface_contract,
 )
@@ -130,6 +131,15 @@ _ALL = (
         paper="Wu et al., A Light CNN for Deep Face Representation with Noisy Labels, 2018",
         trained_on="CASIA-WebFace and MS-Celeb-1M",
         head=("fc2.weight",),
+    ),
+    Layout(
+        name="light-cnn-v4",
+        backbones=("backbone/light-cnn-v4",),
+        contract=light_cnn_colour_contract,
+        licence="MIT",
+        paper="Wu et al., A Light CNN for Deep Face Representation with Noisy Labels, 2018; network of 2022",
+        trained_on="MS-Celeb-1M",
+        size_of=("fc.weight",),
     ),
     Layout(
         name="swinface",
