@@ -79,7 +79,7 @@ def person_bootstrap(
         (0.25, 1.0)
     """
     values = [statistic(weights) for weights in _draws(people_a, people_b, resamples, rng)]
-    return _percentile(values, _arrays.level(level))
+    return percentile_interval(values, _arrays.level(level))
 
 
 def paired_difference(
@@ -110,7 +110,7 @@ def paired_difference(
         UsageError: Ill-shaped arrays, no resamples, or a level outside 0..1.
     """
     values = [first(weights) - second(weights) for weights in _draws(people_a, people_b, resamples, rng)]
-    return _percentile(values, _arrays.level(level))
+    return percentile_interval(values, _arrays.level(level))
 
 
 def clopper_pearson(events: int, trials: int, level: float = 0.95) -> Interval:
@@ -176,7 +176,8 @@ def _draws(
         yield np.where(one_person, left, left * times[second])
 
 
-def _percentile(values: list[float], level: float) -> Interval:
+def percentile_interval(values: list[float], level: float) -> Interval:
+    """The middle ``level`` of the values of a statistic on resamples; NaN values are skipped and counted."""
     defined = [value for value in values if not math.isnan(value)]
     skipped = len(values) - len(defined)
     if not defined:
