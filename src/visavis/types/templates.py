@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.errors import SpaceError, UsageError
+from visavis.errors import UsageError
 from visavis.types._arrays import column, rows
 from visavis.types.provenance import Provenance
 from visavis.types.space import TemplateSpace
@@ -67,7 +67,7 @@ class Templates:
         if not parts:
             raise UsageError("Templates.concat needs at least one part")
         for part in parts[1:]:
-            require_comparable(parts[0], part)
+            parts[0].space.require_same(part.space)
         return cls(
             np.concatenate([part.vectors for part in parts]),
             np.concatenate([part.norms for part in parts]),
@@ -101,11 +101,4 @@ def require_comparable(left: Templates, right: Templates) -> None:
     Raises:
         SpaceError: Names the fields in which the spaces differ.
     """
-    if left.space.comparable(right.space):
-        return
-    fields = ("detector", "landmarks", "crop", "recogniser", "dimension", "flip")
-    differing = [name for name in fields if getattr(left.space, name) != getattr(right.space, name)]
-    raise SpaceError(
-        f"these templates cannot be compared: spaces {left.space.fingerprint} and {right.space.fingerprint} differ in "
-        f"{', '.join(differing)}; embed both sides with the same pipeline"
-    )
+    left.space.require_comparable(right.space)
