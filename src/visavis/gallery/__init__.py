@@ -1,0 +1,1 @@
+"""Many templates at once: who among them is one person."""
