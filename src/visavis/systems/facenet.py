@@ -75,6 +75,7 @@ CARD = SystemCard(
 
 _FLOOR = 0.93
 _CROSS = 0.90
+_GROUPS = 0.50
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -189,6 +190,7 @@ def _judge(miniature: Miniature, repetitions: Sequence[_Seed]) -> Verdict:
             Check("auc_cross_before", auc["cross_before"], "<=", 0.65),
             Check("auc_cross_after", auc["cross_after"], ">=", floor + _CROSS - _FLOOR),
             Check("auc_v2h less auc_v2", auc["v2h"] - auc["v2"], ">=", -0.02),
+            Check("cluster_f1 v1", f1["v1"], ">=", _GROUPS),
         ),
         measures=measures,
         intervals={
