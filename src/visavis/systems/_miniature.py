@@ -13,7 +13,8 @@ if TYPE_CHECKING:
     from visavis.systems._small_faces import SmallFaces
 
 ARCHIVE = "orl/orl.tar"
-WEB_FILES = ("celeba_ids/celeba_ids.tar", "celeba_ids/labels.csv", "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FF.csv")
+CELEBRITY_FILES = ("celeba_ids/celeba_ids.tar", "celeba_ids/labels.csv")
+WEB_FILES = (*CELEBRITY_FILES, "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FF.csv")
 FILES = (("quick", (ARCHIVE,)), ("full", WEB_FILES))
 """By budget, the files below the data folder; for the cards."""
 

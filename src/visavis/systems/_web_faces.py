@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from collections.abc import Sequence
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -19,11 +20,53 @@ from visavis.io.files import read_file
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.evaluate import source_of
 from visavis.protocols.labelled import read_labelled
-from visavis.protocols.ledger import Ledger, require_disjoint
+from visavis.protocols.ledger import Ledger, RolesTouched, require_disjoint
 from visavis.protocols.pairs import PairList, read_pairs
 from visavis.systems._small_faces import SmallFaces, grey
 
 _CHUNK = 256
+
+
+class Celebrities(NamedTuple):
+    """People to train on.
+
+    Attributes:
+        pixels: float32 ``(N, 1, H, W)``, grey in 0..1.
+        labels: int64 ``(N,)``, the people from 0.
+        landmarks: float32 ``(N, 5, 2)`` in pixels of the crop.
+        names: Name of each person.
+        roles: The people, by role in the ledger.
+    """
+
+    pixels: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    landmarks: NDArray[np.float32]
+    names: tuple[str, ...]
+    roles: RolesTouched
+
+
+def read_celebrities(archive: Path, labels: Path, *, size: tuple[int, int]) -> Celebrities:
+    """The CelebA identities of role ``train``, without their suspect pictures and those without a face.
+
+    Args:
+        archive: The CelebA identities.
+        labels: Their table, with the column ``suspect``.
+        size: Height and width to make of the crops.
+
+    Raises:
+        UnreadableError: A file cannot be read.
+    """
+    ledger = Ledger.load()
+    labelled = read_labelled(archive, role="train", without=_suspects(labels), ledger=ledger)
+    pixels, landmarks, found = _aligned(Pipeline(), [labelled.store.get(name) for name in labelled.names], size)
+    people = np.array(labelled.people)[found].tolist()
+    return Celebrities(
+        pixels[found],
+        _numbers(people),
+        landmarks[found],
+        tuple(sorted(set(people))),
+        ledger.touched("celeba_ids", people),
+    )
 
 
 def read_web_faces(archive: Path, labels: Path, images: Path, listed: Path, *, size: tuple[int, int]) -> SmallFaces:
@@ -42,30 +85,24 @@ def read_web_faces(archive: Path, labels: Path, images: Path, listed: Path, *, s
         UnreadableError: A file cannot be read.
         UsageError: Somebody would be trained on and tested on.
     """
-    ledger = Ledger.load()
-    labelled = read_labelled(archive, role="train", without=_suspects(labels), ledger=ledger)
     pairs = read_pairs(listed)
     person_of = _people(pairs)
+    fitted = read_celebrities(archive, labels, size=size)
     require_disjoint(
-        [("celeba_ids", person) for person in labelled.people], [("cfp_dev", person) for person in person_of.values()]
+        [("celeba_ids", person) for person in fitted.names], [("cfp_dev", person) for person in person_of.values()]
     )
-    pipeline, store = Pipeline(), open_store(images)
-    train, landmarks, found = _aligned(pipeline, [labelled.store.get(name) for name in labelled.names], size)
-    test, _, tested = _aligned(pipeline, [source_of(store, name) for name in pairs.images], size)
-    fitted = np.array(labelled.people)[found]
+    store = open_store(images)
+    test, _, tested = _aligned(Pipeline(), [source_of(store, name) for name in pairs.images], size)
     left, right = pairs.positions()
     return SmallFaces(
-        train=train[found],
-        labels=_numbers(fitted.tolist()),
+        train=fitted.pixels,
+        labels=fitted.labels,
         test=test,
         people=_numbers([person_of[name] for name in pairs.images]),
         left=left.astype(np.int64),
         right=right.astype(np.int64),
-        roles=(
-            ledger.touched("celeba_ids", fitted.tolist()),
-            ledger.touched("cfp_dev", person_of.values()),
-        ),
-        landmarks=landmarks[found],
+        roles=(fitted.roles, Ledger.load().touched("cfp_dev", person_of.values())),
+        landmarks=fitted.landmarks,
         failed=~tested,
     )
 
