@@ -13,7 +13,8 @@ carries (``unreadable.truncated``, ``no-face``, ...).
     |- ModelError           4   a model, an engine or a calibration is missing or refused
     |  |- SpaceError            templates of two spaces were compared
     |  `- DependencyError       an optional package is not installed
-    `- InternalError        5   a defect of visavis
+    |- InternalError        5   a defect of visavis
+    `- ProcessError         5   another process of a training run failed or is gone
 """
 
 from __future__ import annotations
@@ -94,3 +95,20 @@ class InternalError(VisavisError):
 
     exit_code = 5
     default_reason = "internal"
+
+
+class ProcessError(VisavisError):
+    """Another process of a training run failed or is gone.
+
+    Args:
+        message: What happened.
+        told: Whether the other process says what is wrong, so that this one need not.
+        exit_code: That of the other process.
+    """
+
+    default_reason = "training.process"
+
+    def __init__(self, message: str, *, told: bool = False, exit_code: int = 5) -> None:
+        super().__init__(message)
+        self.told = told
+        self.exit_code = exit_code  # type: ignore[misc]

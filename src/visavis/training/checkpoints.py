@@ -12,9 +12,12 @@ import torch
 
 from visavis.errors import ModelError, UsageError
 from visavis.io.atomic import make_folder, write_output
+from visavis.training.shards import check_parts, remove_parts
 
 SCHEMA = 1
 BEST = "best.pt"
+PARTS = "parts"
+"""Name in a checkpoint of what lies in files of single processes; see `visavis.training.shards`."""
 DAMAGED = ".damaged"
 _NAME = re.compile(r"step-(\d{9})\.pt")
 
@@ -52,6 +55,8 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any], *, keep: 
     path = write_output(folder / checkpoint_name(step), data)
     for old in list(saved_steps(folder).values())[:-keep]:
         old.unlink(missing_ok=True)
+    if state.get(PARTS):
+        remove_parts(folder, without={*saved_steps(folder), *_step_of(folder / BEST)})
     return path
 
 
@@ -86,6 +91,7 @@ def newest_checkpoint(folder: Path, *, device: str = "cpu") -> dict[str, Any] | 
     for path in reversed(saved_steps(folder).values()):
         try:
             state = load_checkpoint(path, device=device)
+            check_parts(folder, state.get(PARTS) or [])
         except ModelError as error:
             damaged[path] = error.message
             continue
@@ -114,3 +120,11 @@ def check_same(kept: Mapping[str, Any], given: Mapping[str, Any], *, what: str, 
             f"the run was begun with other {what} ({told}): it can go on with the same only. Give them back, or begin "
             "a run in another folder"
         )
+
+
+def _step_of(path: Path) -> list[int]:
+    """The step of a checkpoint, of which little is read; none of one that cannot be read."""
+    try:
+        return [int(torch.load(path, map_location="cpu", weights_only=True, mmap=True)["step"])]
+    except Exception:  # noqa: BLE001 - whatever the matter, there is no step
+        return []

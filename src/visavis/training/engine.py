@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, nullcontext
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -15,14 +15,26 @@ import torch
 from visavis.errors import UsageError
 from visavis.io.atomic import make_folder, write_output
 from visavis.io.files import read_file
+from visavis.nn.layers.synchronised_norm import synchronised
 from visavis.training.average import AveragedWeights
-from visavis.training.batches import Batches
-from visavis.training.checkpoints import BEST, check_same, newest_checkpoint, save_checkpoint, saved_steps
+from visavis.training.batches import Batches, shared
+from visavis.training.checkpoints import (
+    BEST,
+    PARTS,
+    check_same,
+    load_checkpoint,
+    newest_checkpoint,
+    save_checkpoint,
+    saved_steps,
+)
+from visavis.training.group import Group, broadcast, joined
 from visavis.training.interruption import Interruption
 from visavis.training.logs import Logs
 from visavis.training.records import to_record
 from visavis.training.seeds import own_randomness
 from visavis.training.settings import HARMLESS, Settings
+from visavis.training.shards import give_rows, read_rows, take_rows, write_part
+from visavis.training.surroundings import in_evaluation, locked, repeatable
 from visavis.training.task import Task
 from visavis.training.updates import Updates, check_device
 
@@ -109,7 +121,7 @@ def train(
         validation: Batches for `Task.validate`, the same ones each time; none when None.
         resume: Go on with the run in the folder; without it, a folder that holds a run is refused.
         record: What else identifies the run, JSON-ready: recipe, data. A run goes on only under the same record.
-        observe: Called after each step.
+        observe: Called after each step, in each process.
 
     Returns:
         Where the checkpoints are, and the last measures.
@@ -118,23 +130,23 @@ def train(
         UsageError: Settings that do not fit the task, another run in the folder, or another process at work on it.
         NonFiniteError: A loss or gradient is NaN or infinite; its batch lies in the folder.
         ModelError: No checkpoint of the folder can be read.
+        ProcessError: Another process of the run failed or is gone.
     """
     folder = Path(out)
-    require_run(folder, resume=resume)
-    make_folder(folder / CHECKPOINTS)
-    from filelock import FileLock, Timeout
-
     with ExitStack() as stack:
-        try:
-            stack.enter_context(FileLock(folder / ".lock", blocking=False))
-        except Timeout as error:
-            raise UsageError(f"another process trains in {folder}; give another folder") from error
-        run = _Run(task, batches, settings, folder=folder, validation=validation, record=record or {})
+        group = stack.enter_context(joined(settings.device))
+        with group.agreed():
+            require_run(folder, resume=resume)
+            make_folder(folder / CHECKPOINTS)
+            if group.is_first:
+                stack.enter_context(locked(folder))
+            run = _Run(task, batches, settings, folder=folder, validation=validation, record=record or {}, group=group)
         run.begin(resume=resume)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(run.threads)
         stack.enter_context(own_randomness([run.updates.device]))
-        stack.enter_context(_repeatable())
+        stack.enter_context(repeatable())
+        stack.enter_context(synchronised(task, group))
         return run.loop(observe)
 
 
@@ -150,17 +162,20 @@ class _Run:
         folder: Path,
         validation: Iterable[Any] | None,
         record: Mapping[str, Any],
+        group: Group,
     ) -> None:
-        self._task, self._batches, self._settings = task, batches, settings
-        self._folder, self._validation = folder, validation
+        self._task, self._batches, self._settings = task, shared(batches, group), settings
+        self._folder, self._validation, self._group = folder, validation, group
         if settings.watch is not None and validation is None:
             raise UsageError(f"{settings.watch.measure} is to be watched, and there is nothing to validate on")
         if validation is not None and iter(validation) is validation:
             raise UsageError("validation batches are read several times; give a list or the like, not a generator")
         self.steps, self._per_epoch = settings.length(batches.steps_per_epoch)
         self._record = {"settings": to_record(settings), **json.loads(json.dumps(record))}
-        task.to(check_device(settings))
-        self.updates = Updates(task, settings, steps=self.steps, steps_per_epoch=self._per_epoch, folder=folder)
+        task.to(check_device(settings, group))
+        self.updates = Updates(
+            task, settings, steps=self.steps, steps_per_epoch=self._per_epoch, folder=folder, group=group
+        )
         self._average = None if settings.average is None else AveragedWeights(task, settings.average)
         self.threads = settings.threads or torch.get_num_threads()
         self._done = 0
@@ -172,18 +187,30 @@ class _Run:
 
     def begin(self, *, resume: bool) -> None:
         """Take the newest checkpoint, or refuse a folder that holds one."""
-        require_run(self._folder, resume=resume)
-        if resume:
-            self._check_same(json.loads(read_file(self._folder / RECORD)))
-            state = newest_checkpoint(self._folder / CHECKPOINTS, device=self._settings.device)
-            if state is not None:
-                self._restore(state)
-        about = {**self._record, "threads": self.threads, "torch": str(torch.__version__)}
-        write_output(self._folder / RECORD, json.dumps(about, indent=2).encode())
+        state: Mapping[str, Any] | None = None
+        with self._group.agreed():
+            require_run(self._folder, resume=resume)
+            if resume:
+                self._check_same(json.loads(read_file(self._folder / RECORD)))
+            if resume and self._group.is_first:  # which sets damaged ones aside
+                state = newest_checkpoint(self._folder / CHECKPOINTS, device=str(self.updates.device))
+        newest = self._group.objects(None if state is None else state["step"])[0]
+        with self._group.agreed():
+            if newest is not None:
+                path = saved_steps(self._folder / CHECKPOINTS)[newest]
+                self._restore(state or load_checkpoint(path, device=str(self.updates.device)))
+        own = self._task.shards()
+        broadcast(self._group, [value for key, value in self._task.state_dict().items() if key not in own])
+        if self._group.is_first:
+            about = {**self._record, "threads": self.threads, "processes": self._group.size}
+            text = json.dumps({**about, "torch": str(torch.__version__)}, indent=2)
+            write_output(self._folder / RECORD, text.encode())
 
     def loop(self, observe: Observer | None) -> Outcome:
         """Steps until the end, an early stop or an interruption."""
-        logs = Logs(self._folder, step=self._done, tensorboard=self._settings.tensorboard)
+        logs = None
+        if self._group.is_first:
+            logs = Logs(self._folder, step=self._done, tensorboard=self._settings.tensorboard)
         stream = self._batches.stream(self._done * self._settings.accumulate)
         began = time.perf_counter() - self._seconds
         try:
@@ -197,19 +224,26 @@ class _Run:
                     report = self._after(losses, logs)
                     if observe is not None:
                         observe(report)
-                    if interruption.asked and not self._ended:
+                    if self._any(interruption.asked) and not self._ended:
                         self._save(best=False)
                         raise KeyboardInterrupt
         finally:
-            logs.close()
+            if logs is not None:
+                logs.close()
             _close(stream)
         return self._outcome()
 
-    def _after(self, losses: dict[str, float], logs: Logs) -> StepReport:
+    def _any(self, here: bool) -> bool:
+        """Whether something is so in any process."""
+        if self._group.size == 1:
+            return here
+        return bool(self._group.highest(torch.tensor(int(here), device=self.updates.device)))
+
+    def _after(self, losses: dict[str, float], logs: Logs | None) -> StepReport:
         """Log, validate and save, each where it is due."""
         last = self._done >= self.steps
         measures = self._task.measures()
-        if last or self._is_due(self._settings.log_every):
+        if logs is not None and (last or self._is_due(self._settings.log_every)):
             rates = {f"rate/{name}": rate for name, rate in self.updates.rates(self._done - 1).items()}
             row = {"step": self._done, "epoch": self._done / self._per_epoch, "seconds": round(self._seconds, 3)}
             logs.training({**row, **losses, **measures, **rates})
@@ -218,7 +252,8 @@ class _Run:
         better = False
         if self._validation is not None and (last or (every and self._is_due(round(every * self._per_epoch)))):
             evaluation = self._evaluate()
-            logs.evaluation({"step": self._done, "epoch": self._done / self._per_epoch, **evaluation})
+            if logs is not None:
+                logs.evaluation({"step": self._done, "epoch": self._done / self._per_epoch, **evaluation})
             better = self._judge(evaluation)
         if last and not self._ended:
             self._ended = "finished"
@@ -232,12 +267,19 @@ class _Run:
 
     def _evaluate(self) -> dict[str, float]:
         averaged = self._average.applied() if self._average else nullcontext()
-        with _in_evaluation(self._task), torch.no_grad(), averaged:
+        with in_evaluation(self._task), torch.no_grad(), averaged:
             with self.updates.autocast():
-                outputs = [self._task.validate(batch) for batch in self._validation or ()]
+                outputs = self._outputs()
             measures = self._task.summarise(outputs)
-        self._evaluation = {name: float(value) for name, value in measures.items()}
+        self._evaluation = self._group.objects({name: float(value) for name, value in measures.items()})[0]
         return self._evaluation
+
+    def _outputs(self) -> list[Any]:
+        """What each validation batch gives; every process computes some."""
+        rank, size = self._group.rank, self._group.size
+        batches = enumerate(self._validation or ())
+        parts = self._group.objects([self._task.validate(batch) for n, batch in batches if n % size == rank])
+        return [parts[n % size][n // size] for n in range(sum(map(len, parts)))]
 
     def _judge(self, evaluation: Mapping[str, float]) -> bool:
         """Whether the weights are the best so far; notes when they have not been for too long."""
@@ -246,7 +288,8 @@ class _Run:
             return False
         if watch.measure not in evaluation:
             self._save(best=False)
-            raise UsageError(f"the task does not measure {watch.measure!r}; it measures {', '.join(evaluation)}")
+            told = f"the task does not measure {watch.measure!r}; it measures {', '.join(evaluation)}"
+            self._group.fail(UsageError(told))
         if watch.is_better(evaluation[watch.measure], self._best):
             self._best, self._worse = evaluation[watch.measure], 0
             return True
@@ -260,7 +303,7 @@ class _Run:
         return watch is not None and watch.patience is not None and self._worse >= watch.patience
 
     def _save(self, *, best: bool) -> None:
-        state = {
+        state: dict[str, Any] = {
             "task": self._task.state_dict(),
             "updates": self.updates.state_dict(),
             "average": None if self._average is None else self._average.state_dict(),
@@ -272,16 +315,31 @@ class _Run:
             "threads": self.threads,
             "record": json.dumps(self._record),
         }
-        save_checkpoint(self._folder / CHECKPOINTS, self._done, state, keep=self._settings.keep, best=best)
+        folder = self._folder / CHECKPOINTS
+        shards = self._task.shards()
+        with self._group.agreed():
+            part = None
+            if shards:
+                rows = take_rows(state, shards, self.updates.places())
+                part = write_part(folder, self._done, rows, self._group)
+        if shards:
+            state[PARTS] = self._group.objects(part)
+        with self._group.agreed():
+            if self._group.is_first:
+                save_checkpoint(folder, self._done, state, keep=self._settings.keep, best=best)
 
     def _check_same(self, kept: dict[str, Any]) -> None:
         """Refuse a record of other settings, data or recipe."""
         check_same(kept.pop("settings"), self._record["settings"], what="settings", harmless=HARMLESS)
         given = {name: value for name, value in self._record.items() if name != "settings"}
-        check_same(kept, given, what="data or recipe", harmless=frozenset({"threads", "torch"}))
+        check_same(kept, given, what="data or recipe", harmless=frozenset({"threads", "torch", "processes"}))
 
     def _restore(self, state: Mapping[str, Any]) -> None:
         kept = json.loads(state["record"])["settings"]["watch"]
+        if state.get(PARTS):
+            folder, device = self._folder / CHECKPOINTS, str(self.updates.device)
+            shards, places = self._task.shards(), self.updates.places()
+            give_rows(state, read_rows(folder, state[PARTS], shards, places, device=device))
         self._task.load_state_dict(state["task"])
         self.updates.load_state_dict(state["updates"])
         if self._average is not None:
@@ -305,33 +363,6 @@ class _Run:
         checkpoint = list(saved_steps(folder).values())[-1]
         ended: Literal["finished", "early"] = "early" if self._ended == "early" else "finished"
         return Outcome(self._done, checkpoint, best if best.exists() else None, self._evaluation, ended)
-
-
-@contextmanager
-def _repeatable() -> Iterator[None]:
-    """Operators that sum in a fixed order, where torch has them."""
-    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
-    memory: Any = torch.utils.deterministic
-    fill = memory.fill_uninitialized_memory
-    torch.use_deterministic_algorithms(True, warn_only=True)
-    memory.fill_uninitialized_memory = False
-    try:
-        yield
-    finally:
-        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
-        memory.fill_uninitialized_memory = fill
-
-
-@contextmanager
-def _in_evaluation(task: Task) -> Iterator[None]:
-    """All modules in evaluation mode inside, and each in the mode it had afterwards: frozen ones may stay in it."""
-    modes = [(module, module.training) for module in task.modules()]
-    task.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
 
 
 def _close(stream: Any) -> None:

@@ -11,7 +11,9 @@ _SIGNALS = (signal.SIGINT, signal.SIGTERM)
 
 
 class Interruption:
-    """Within its ``with`` block the first signal is only noted; a second one interrupts at once.
+    """Within its ``with`` block the first signal is only noted; a second one of the same kind interrupts at once.
+
+    Launchers of several processes send SIGTERM after a Ctrl-C that has reached all of them: that is one request.
 
     Outside the main thread, which alone receives signals, it does nothing.
 
@@ -21,6 +23,7 @@ class Interruption:
 
     def __init__(self) -> None:
         self.asked = False
+        self._first = 0
         self._before: dict[signal.Signals, Any] = {}
 
     def __enter__(self) -> Interruption:
@@ -37,6 +40,7 @@ class Interruption:
             signal.signal(number, handler)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
-        if self.asked:
+        if self.asked and number == self._first:
             raise KeyboardInterrupt
-        self.asked = True
+        if not self.asked:
+            self.asked, self._first = True, number

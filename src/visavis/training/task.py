@@ -11,6 +11,9 @@ import torch
 from torch import Tensor, nn
 
 from visavis.errors import UsageError
+from visavis.training.group import ALONE, Group
+from visavis.training.seeds import own_randomness, seed_everything
+from visavis.training.shards import Shard
 
 ALL = "all"
 
@@ -49,8 +52,10 @@ class StepState:
         micro: Number of the batch within an accumulated step.
         phase: Name of the phase.
         device: Where the task lies.
-        generator: Randomness of this call: a pure function of the run's seed, step, batch and phase. torch's global
-            generator is seeded alike.
+        generator: Randomness of this call: a pure function of the run's seed, step, batch, phase and process. torch's
+            global generator is seeded alike.
+        group: The processes of the run; a batch is this one's share.
+        common_seed: A seed of this call that all processes have.
     """
 
     step: int
@@ -60,6 +65,21 @@ class StepState:
     phase: str
     device: torch.device
     generator: torch.Generator
+    group: Group = ALONE
+    common_seed: int = 0
+
+    @contextmanager
+    def common_randomness(self) -> Iterator[None]:
+        """Inside, the global generators draw the same in all processes: for what is computed of the whole batch.
+
+        One process alone draws on as it was: what draws only in here draws the same in any number of processes.
+        """
+        if self.group.size == 1:
+            yield
+            return
+        with own_randomness([self.device]):
+            seed_everything(self.common_seed)
+            yield
 
     @contextmanager
     def full_precision(self) -> Iterator[None]:
@@ -74,6 +94,9 @@ class Task(nn.Module):
     A task is a `torch.nn.Module`, so its ``state_dict`` is what a checkpoint holds. A task with a large frozen
     network overrides ``state_dict`` and ``load_state_dict`` to leave it out. What a task draws, it draws from
     ``state.generator`` or torch's global generator; then a run that was killed goes on bit for bit.
+
+    In several processes each one steps on its share of the batch and gradients are averaged: right where losses are
+    means over rows. A loss that compares rows sees all of them with `visavis.training.gather.gather_rows`.
     """
 
     def parameter_groups(self) -> Mapping[str, Sequence[nn.Parameter]]:
@@ -108,6 +131,13 @@ class Task(nn.Module):
         """Measures of all validation batches: name -> value. The default is the mean of mappings of numbers."""
         names = outputs[0].keys() if outputs else ()
         return {name: float(sum(float(part[name]) for part in outputs) / len(outputs)) for name in names}
+
+    def shards(self) -> Mapping[str, Shard]:
+        """Tensors of the state of which this process holds some rows: key -> which; none by default.
+
+        Their gradients are not averaged over processes, and each process writes its own rows into a checkpoint.
+        """
+        return {}
 
     def averaged(self) -> Mapping[str, Tensor]:
         """The tensors that a moving average follows; the default is every float of the state, buffers too."""

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from visavis.errors import UsageError
+from visavis.training.active_rows import active_rows
+from visavis.training.gradients import average_gradients, spread_infinity, total_norm
+from visavis.training.group import ALONE, Group, own_device
 from visavis.training.non_finite import require_finite_gradient, require_finite_losses, stop
 from visavis.training.optimisers import check_groups, optimiser_of
 from visavis.training.schedules import rate_factor
 from visavis.training.seeds import mixed_seed, seed_everything
 from visavis.training.settings import Settings
+from visavis.training.shards import Places
 from visavis.training.task import Phase, StepState, Task
 
 LEAST_SCALE = 1e-3
@@ -23,8 +27,8 @@ LEAST_SCALE = 1e-3
 _HALF = {"bf16": torch.bfloat16, "fp16": torch.float16}
 
 
-def check_device(settings: Settings) -> torch.device:
-    """The device of a run.
+def check_device(settings: Settings, group: Group = ALONE) -> torch.device:
+    """The device of this process of a run.
 
     Raises:
         UsageError: It is not there, or does not have the precision.
@@ -32,7 +36,7 @@ def check_device(settings: Settings) -> torch.device:
     kind, _, number = settings.device.partition(":")
     if kind not in ("cpu", "cuda") or (number and not number.isdigit()):
         raise UsageError(f"a run is trained on cpu, cuda or cuda:N; got {settings.device!r}")
-    device = torch.device(settings.device)
+    device = torch.device(own_device(settings.device, group))
     if device.type == "cuda" and not torch.cuda.is_available():
         raise UsageError(
             "the device cuda was asked for and torch finds none here; use cpu or install a build with CUDA"
@@ -51,15 +55,25 @@ class Updates:
         steps: Optimiser steps of the run.
         steps_per_epoch: Optimiser steps of an epoch.
         folder: Where a broken batch is reported.
+        group: The processes of the run.
 
     Raises:
         UsageError: Groups that are empty, shared, without an optimiser, or a phase that names an unknown one.
     """
 
-    def __init__(self, task: Task, settings: Settings, *, steps: int, steps_per_epoch: float, folder: Path) -> None:
-        self._task, self._settings, self._folder = task, settings, folder
+    def __init__(
+        self,
+        task: Task,
+        settings: Settings,
+        *,
+        steps: int,
+        steps_per_epoch: float,
+        folder: Path,
+        group: Group = ALONE,
+    ) -> None:
+        self._task, self._settings, self._folder, self._group = task, settings, folder, group
         self._steps, self._steps_per_epoch = steps, steps_per_epoch
-        self.device = check_device(settings)
+        self.device = check_device(settings, group)
         self.order = task.order()
         self._groups = {name: list(parameters) for name, parameters in task.parameter_groups().items()}
         check_groups(self._groups)
@@ -70,6 +84,8 @@ class Updates:
         self._optimisers = {name: self._chosen[name].build(group) for name, group in self._groups.items()}
         self.rates(0)  # a schedule that does not fit is refused before anything is written
         self._scaler = torch.amp.GradScaler(self.device.type, enabled=settings.precision == "fp16")
+        keys = task.shards()
+        self._keys = {parameter: key for key, parameter in task.named_parameters() if key in keys}
 
     def rates(self, step: int) -> dict[str, float]:
         """The learning rate of each group in a step."""
@@ -102,9 +118,21 @@ class Updates:
         return seen
 
     def state_dict(self) -> dict[str, Any]:
-        """Moments of the optimisers and the loss scale."""
-        optimisers = {name: optimiser.state_dict() for name, optimiser in self._optimisers.items()}
+        """Moments of the optimisers and the loss scale; dictionaries of its own, tensors as they are."""
+        optimisers = {}
+        for name, optimiser in self._optimisers.items():
+            state = optimiser.state_dict()
+            moments = {number: dict(value) for number, value in state["state"].items()}
+            optimisers[name] = {**state, "state": moments}
         return {"optimisers": optimisers, "scaler": self._scaler.state_dict()}
+
+    def places(self) -> Places:
+        """Where the moments of the tensors lie of which this process holds some rows."""
+        found: dict[tuple[str, int], str] = {}
+        for name, optimiser in self._optimisers.items():
+            parameters = [one for part in optimiser.param_groups for one in part["params"]]
+            found |= {(name, n): self._keys[one] for n, one in enumerate(parameters) if one in self._keys}
+        return found
 
     def load_state_dict(self, state: Mapping[str, Any]) -> None:
         """Go on from what `state_dict` gave."""
@@ -127,15 +155,22 @@ class Updates:
         with self._only(phase):
             for micro, batch in enumerate(batches):
                 losses = self._losses(step, number, phase, micro, batch)
-                values = {name: float(loss.detach()) for name, loss in losses.items()}
-                require_finite_losses(values, task=self._task, batches=[batch], folder=self._folder, step=step)
+                values = self._means(losses)
+                require_finite_losses(values, batches=[batch], step=step, **self._about)
                 for name, value in values.items():
                     sums[name] = sums.get(name, 0.0) + value / len(batches)
                 self._scaler.scale(_total(losses) / len(batches)).backward()
-        norms = self._clip(phase, sums, batches, step)
-        moved = [optimiser for optimiser in optimisers if _has_gradient(optimiser)]
-        for optimiser in moved:
-            self._scaler.step(optimiser)
+        average_gradients(
+            [one for name in phase.groups for one in self._groups[name] if one not in self._keys], self._group
+        )
+        with ExitStack() as stack:
+            swapped: dict[nn.Parameter, nn.Parameter] = {}
+            for optimiser in optimisers:
+                swapped |= stack.enter_context(active_rows(optimiser))
+            norms = self._clip(phase, sums, batches, step, swapped)
+            moved = [optimiser for optimiser in optimisers if _has_gradient(optimiser)]
+            for optimiser in moved:
+                self._scaler.step(optimiser)
         if moved:
             self._scaler.update()
             self._check_scale(sums, batches, step)
@@ -143,8 +178,23 @@ class Updates:
             optimiser.zero_grad(set_to_none=True)
         return sums | norms
 
+    @property
+    def _about(self) -> dict[str, Any]:
+        """What a report on a broken batch needs."""
+        return {"task": self._task, "folder": self._folder, "group": self._group}
+
+    def _means(self, losses: Mapping[str, Tensor]) -> dict[str, float]:
+        """Losses by name, their mean over the processes."""
+        if self._group.size == 1:
+            return {name: float(loss.detach()) for name, loss in losses.items()}
+        values = torch.stack([losses[name].detach().double().reshape(()) for name in sorted(losses)])
+        values = self._group.total(values) / self._group.size
+        return dict(zip(sorted(losses), values.tolist(), strict=True))
+
     def _losses(self, step: int, number: int, phase: Phase, micro: int, batch: Any) -> Mapping[str, Tensor]:
-        seed = mixed_seed(self._settings.seed, step, number, micro)
+        common = mixed_seed(self._settings.seed, step, number, micro)
+        own = () if self._group.size == 1 else (self._group.rank,)
+        seed = mixed_seed(self._settings.seed, step, number, micro, *own)
         seed_everything(seed)
         state = StepState(
             step=step,
@@ -154,6 +204,8 @@ class Updates:
             phase=phase.name,
             device=self.device,
             generator=torch.Generator(self.device).manual_seed(seed),
+            group=self._group,
+            common_seed=common,
         )
         with self.autocast():
             losses = self._task.step(batch, state)
@@ -161,35 +213,51 @@ class Updates:
             raise UsageError(f"the task gave no loss in the phase {phase.name!r} of step {step}; it needs one at least")
         return losses
 
-    def _clip(self, phase: Phase, losses: Mapping[str, float], batches: Sequence[Any], step: int) -> dict[str, float]:
-        """Gradient norms before clipping; gradients are unscaled and clipped on the way."""
+    def _clip(
+        self,
+        phase: Phase,
+        losses: Mapping[str, float],
+        batches: Sequence[Any],
+        step: int,
+        swapped: Mapping[nn.Parameter, nn.Parameter],
+    ) -> dict[str, float]:
+        """Gradient norms before clipping; gradients are unscaled and clipped on the way.
+
+        Args:
+            phase: Whose groups.
+            losses: For a report.
+            batches: For a report.
+            step: For a report.
+            swapped: Parameters for which their rows stand in.
+        """
         norms: dict[str, float] = {}
         for name in phase.groups:
-            gradients = [parameter.grad for parameter in self._groups[name] if parameter.grad is not None]
-            if gradients:
+            moving = [swapped.get(parameter, parameter) for parameter in self._groups[name]]
+            held = [one.grad for key, one in zip(self._groups[name], moving, strict=True) if key in self._keys]
+            parts = [gradient for gradient in held if gradient is not None]
+            gradients = [
+                one.grad
+                for key, one in zip(self._groups[name], moving, strict=True)
+                if key not in self._keys and one.grad is not None
+            ]
+            if gradients or parts:
+                if self._scaler.is_enabled():
+                    spread_infinity(parts, self._group)
                 self._scaler.unscale_(self._optimisers[name])
-            norm = torch.nn.utils.get_total_norm(gradients) if gradients else torch.zeros(())
+            norm = total_norm(gradients, parts, self._group)
             norms[f"gradient/{name}"] = float(norm)
             if not self._scaler.is_enabled():  # a loss scale that overflows is lowered, and its step left out
-                require_finite_gradient(
-                    float(norm), losses=losses, task=self._task, batches=batches, folder=self._folder, step=step
-                )
+                require_finite_gradient(float(norm), losses=losses, batches=batches, step=step, **self._about)
             limit = self._chosen[name].clip
-            if limit is not None and gradients:
-                torch.nn.utils.clip_grads_with_norm_(self._groups[name], limit, norm)
+            if limit is not None and (gradients or parts):
+                torch.nn.utils.clip_grads_with_norm_(moving, limit, norm)
         return norms
 
     def _check_scale(self, losses: Mapping[str, float], batches: Sequence[Any], step: int) -> None:
         """Stop where the loss scale has been lowered so often that it cannot be the scale."""
         if self._scaler.is_enabled() and self._scaler.get_scale() < LEAST_SCALE:
-            stop(
-                "the losses are finite, their gradient has not been for many steps, whatever the loss scale",
-                losses,
-                task=self._task,
-                batches=batches,
-                folder=self._folder,
-                step=step,
-            )
+            what = "the losses are finite, their gradient has not been for many steps, whatever the loss scale"
+            stop(what, losses, batches=batches, step=step, **self._about)
 
     @contextmanager
     def _only(self, phase: Phase) -> Iterator[None]:

@@ -1,0 +1,56 @@
+"""What holds while a run goes on, and is as it was afterwards."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from visavis.errors import UsageError
+from visavis.training.task import Task
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Nobody else trains in a folder meanwhile.
+
+    Raises:
+        UsageError: Somebody does.
+    """
+    from filelock import FileLock, Timeout
+
+    try:
+        with FileLock(folder / ".lock", blocking=False):
+            yield
+    except Timeout as error:
+        raise UsageError(f"another process trains in {folder}; give another folder") from error
+
+
+@contextmanager
+def repeatable() -> Iterator[None]:
+    """Operators that sum in a fixed order, where torch has them."""
+    before = torch.are_deterministic_algorithms_enabled(), torch.is_deterministic_algorithms_warn_only_enabled()
+    memory: Any = torch.utils.deterministic
+    fill = memory.fill_uninitialized_memory
+    torch.use_deterministic_algorithms(True, warn_only=True)
+    memory.fill_uninitialized_memory = False
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before[0], warn_only=before[1])
+        memory.fill_uninitialized_memory = fill
+
+
+@contextmanager
+def in_evaluation(task: Task) -> Iterator[None]:
+    """All modules in evaluation mode inside, and each in the mode it had afterwards: frozen ones may stay in it."""
+    modes = [(module, module.training) for module in task.modules()]
+    task.eval()
+    try:
+        yield
+    finally:
+        for module, mode in modes:
+            module.training = mode
