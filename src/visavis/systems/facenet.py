@@ -55,6 +55,8 @@ CARD = SystemCard(
         "The network of the miniature has three convolutions, batch normalisation, and is trained by Adam.",
         "Triplets of all mixtures of old and new embeddings weigh the same. The convolutions and their batch "
         "statistics rest while the last layer is trained alone.",
+        "Ten seeds are judged together, not two as the fact sheet has it: over seeds the AUC of v1 deviates by 0.012 and "
+        "that of two unrelated networks by 0.11.",
         "NNS1 and NNS2 are left out: the paper gives their sizes but not their layers.",
     ),
     corrections=(
@@ -94,7 +96,7 @@ class _Seed:
 
 
 def reproduce(data: Path, *, seed: int = 0, budget: str = "quick", progress: Progress | None = None) -> Result:
-    """An old network, its codes and its groups, and a new network in its space: mean of two seeds.
+    """An old network, its codes and its groups, and a new network in its space: mean of ten seeds.
 
     Args:
         data: The data folder.
@@ -217,4 +219,4 @@ def _defined(agreement: Agreement) -> float:
     return 0.0 if math.isnan(agreement.f1) else agreement.f1
 
 
-EXPERIMENT = Experiment(CARD.name, {"quick": 2, "full": 2}, _prepare, _repeat, _judge)
+EXPERIMENT = Experiment(CARD.name, {"quick": 10, "full": 3}, _prepare, _repeat, _judge)
