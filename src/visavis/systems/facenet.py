@@ -55,8 +55,8 @@ CARD = SystemCard(
         "The network of the miniature has three convolutions, batch normalisation, and is trained by Adam.",
         "Triplets of all mixtures of old and new embeddings weigh the same. The convolutions and their batch "
         "statistics rest while the last layer is trained alone.",
-        "Ten seeds are judged together, not two as the fact sheet has it: over seeds the AUC of v1 deviates by 0.012 and "
-        "that of two unrelated networks by 0.11.",
+        "Ten seeds are judged together, not two as the fact sheet has it: over seeds the AUC of v1 deviates by 0.012 "
+        "and that of two unrelated networks by 0.11.",
         "NNS1 and NNS2 are left out: the paper gives their sizes but not their layers.",
     ),
     corrections=(
