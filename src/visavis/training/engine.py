@@ -30,7 +30,7 @@ from visavis.training.checkpoints import (
 from visavis.training.group import Group, broadcast, joined
 from visavis.training.interruption import Interruption
 from visavis.training.logs import Logs
-from visavis.training.records import to_record
+from visavis.training.records import from_record, to_record
 from visavis.training.seeds import own_randomness
 from visavis.training.settings import HARMLESS, Settings
 from visavis.training.shards import give_rows, read_rows, take_rows, write_part
@@ -329,8 +329,9 @@ class _Run:
                 save_checkpoint(folder, self._done, state, keep=self._settings.keep, best=best)
 
     def _check_same(self, kept: dict[str, Any]) -> None:
-        """Refuse a record of other settings, data or recipe."""
-        check_same(kept.pop("settings"), self._record["settings"], what="settings", harmless=HARMLESS)
+        """Refuse a record of other settings, data or recipe; what older records lack counts at its default."""
+        settings = to_record(from_record(kept.pop("settings"), Settings))
+        check_same(settings, self._record["settings"], what="settings", harmless=HARMLESS)
         given = {name: value for name, value in self._record.items() if name != "settings"}
         check_same(kept, given, what="data or recipe", harmless=frozenset({"threads", "torch", "processes"}))
 

@@ -14,6 +14,8 @@ from visavis.errors import UsageError
 from visavis.training.ranges import TINY, require_ranges
 from visavis.training.schedules import Cosine, Polynomial, Schedule
 
+_FACTOR = "factor"
+
 
 @dataclass(frozen=True, slots=True)
 class Sgd:
@@ -25,6 +27,7 @@ class Sgd:
         weight_decay: ArcFace: 5e-4.
         nesterov: Nesterov's momentum.
         decay_vectors: Whether parameters of fewer than two axes (biases, norms, PReLU) decay too, as in ArcFace.
+        vector_rate: Factor of the rate for parameters of fewer than two axes; Light CNN: 2.
         clip: Largest gradient norm of the group; None for no limit. ElasticFace: 5 on the backbone.
         schedule: Of the rate.
     """
@@ -34,18 +37,20 @@ class Sgd:
     weight_decay: float = 5e-4
     nesterov: bool = False
     decay_vectors: bool = True
+    vector_rate: float = 1.0
     clip: float | None = None
     schedule: Schedule = field(default_factory=Polynomial)
 
     def __post_init__(self) -> None:
         require_ranges(self, rate=(TINY, None), weight_decay=(0, None), clip=(TINY, None), momentum=(0, 1))
+        require_ranges(self, vector_rate=(TINY, None))
         if self.nesterov and not self.momentum:
             raise UsageError("Nesterov's momentum needs a momentum above 0")
 
     def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of torch."""
         return torch.optim.SGD(
-            _decayed(parameters, self.weight_decay, self.decay_vectors),
+            _parted(parameters, self.weight_decay, self.decay_vectors, self.vector_rate),
             lr=self.rate,
             momentum=self.momentum,
             nesterov=self.nesterov,
@@ -81,7 +86,7 @@ class AdamW:
 
     def build(self, parameters: Sequence[nn.Parameter]) -> torch.optim.Optimizer:
         """The optimiser of torch."""
-        groups = _decayed(parameters, self.weight_decay, self.decay_vectors)
+        groups = _parted(parameters, self.weight_decay, self.decay_vectors, 1.0)
         return torch.optim.AdamW(groups, lr=self.rate, betas=self.betas, eps=self.epsilon)
 
 
@@ -121,10 +126,20 @@ def check_groups(groups: Mapping[str, Iterable[nn.Parameter]]) -> None:
                 )
 
 
-def _decayed(parameters: Sequence[nn.Parameter], decay: float, vectors: bool) -> list[dict[str, Any]]:
-    if vectors or not decay:
+def set_rate(optimiser: torch.optim.Optimizer, rate: float) -> None:
+    """Give all parameters of an optimiser of `Sgd` or `AdamW` their rates, of this base rate."""
+    for part in optimiser.param_groups:
+        part["lr"] = rate * part.get(_FACTOR, 1.0)
+
+
+def _parted(parameters: Sequence[nn.Parameter], decay: float, vectors: bool, factor: float) -> list[dict[str, Any]]:
+    """Parameters with their decay and the factor of their rate."""
+    if (vectors or not decay) and factor == 1:
         return [{"params": list(parameters), "weight_decay": decay}]
     matrices = [parameter for parameter in parameters if parameter.ndim > 1]
     rest = [parameter for parameter in parameters if parameter.ndim <= 1]
-    parts = [{"params": matrices, "weight_decay": decay}, {"params": rest, "weight_decay": 0.0}]
+    parts = [
+        {"params": matrices, "weight_decay": decay},
+        {"params": rest, "weight_decay": decay if vectors else 0.0, _FACTOR: factor},
+    ]
     return [part for part in parts if part["params"]]

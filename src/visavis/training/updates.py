@@ -15,7 +15,7 @@ from visavis.training.active_rows import active_rows
 from visavis.training.gradients import average_gradients, spread_infinity, total_norm
 from visavis.training.group import ALONE, Group, own_device
 from visavis.training.non_finite import require_finite_gradient, require_finite_losses, stop
-from visavis.training.optimisers import check_groups, optimiser_of
+from visavis.training.optimisers import check_groups, optimiser_of, set_rate
 from visavis.training.schedules import rate_factor
 from visavis.training.seeds import mixed_seed, seed_everything
 from visavis.training.settings import Settings
@@ -109,8 +109,7 @@ class Updates:
             NonFiniteError: A loss or a gradient is not finite.
         """
         for name, rate in self.rates(step).items():
-            for part in self._optimisers[name].param_groups:
-                part["lr"] = rate
+            set_rate(self._optimisers[name], rate)
         seen: dict[str, float] = {}
         for number, phase in enumerate(self.order):
             if phase.runs_at(step):

@@ -17,6 +17,11 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "train",
         "ElasticFace-Arc with iResNet-100 on MS1MV2, as published",
     ),
+    "recipe/light-cnn-29": (
+        "visavis.training.recipes.published:LIGHT_CNN",
+        "train",
+        "Light CNN-29 with a rate for each kind of parameter, as in the official code",
+    ),
     "recipe/unpg-cosface": (
         "visavis.training.recipes.published:UNPG_MS1MV2",
         "train",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from visavis.data.augmentation.augmentation import Augmentation
 from visavis.training.optimisers import Sgd
 from visavis.training.recipes.part import Part
@@ -81,4 +83,25 @@ MBF_MS1MV3 = RecogniserRecipe(
     ),
     batch=128,
     source="arcface_torch, configs/ms1mv3_mbf: rate 0.1, weight decay 1e-4, 40 epochs, polynomial of power 2.",
+)
+
+_LIGHT_CNN = Sgd(
+    rate=0.01,
+    weight_decay=1e-4,
+    decay_vectors=False,
+    vector_rate=2.0,
+    schedule=Steps(tuple(range(10, 80, 10)), gamma=0.457305051927326),
+)
+
+LIGHT_CNN = RecogniserRecipe(
+    backbone=Part("backbone/light-cnn-29"),
+    loss=Part("loss/softmax"),
+    training=Settings(
+        epochs=80,
+        optimisers={"backbone": _LIGHT_CNN, "head": replace(_LIGHT_CNN, rate=0.1)},
+        watch=_BEST,
+        device="cuda",
+    ),
+    batch=128,
+    source="Official torch code of Light CNN: MS-Celeb-1M, rate 0.01, twice on biases, ten times on the classifier.",
 )
