@@ -10,6 +10,7 @@ from torch.nn import functional as F
 
 from visavis.errors import UsageError
 from visavis.losses.loss import UNLABELLED, Loss, check_labels
+from visavis.losses.some_rows import rows_of
 
 
 class ClassifierLoss(Loss):
@@ -22,6 +23,7 @@ class ClassifierLoss(Loss):
 
     Attributes:
         weight: ``(classes * vectors, dimension)``, those of one class side by side; drawn from Normal(0, 0.01).
+        sparse: Whether the gradient of a part of the classes is a row-sparse tensor, which holds their rows only.
     """
 
     has_classes: ClassVar[bool] = True
@@ -36,6 +38,7 @@ class ClassifierLoss(Loss):
             )
         self.classes = classes
         self.vectors = vectors
+        self.sparse = False
         self.weight = nn.Parameter(torch.empty(classes * vectors, dimension).normal_(0.0, 0.01))
 
     @property
@@ -82,7 +85,9 @@ class ClassifierLoss(Loss):
         """The rows of `weight` that belong to some classes, ``(K * vectors, D)``; all for None."""
         if classes is None:
             return self.weight
-        return self.weight.view(self.classes, self.vectors, -1)[classes].flatten(0, 1)
+        if self.vectors > 1:
+            classes = (classes[:, None] * self.vectors + torch.arange(self.vectors, device=classes.device)).flatten()
+        return rows_of(self.weight, classes, sparse=self.sparse)
 
     def columns_of(self, labels: Tensor, classes: Tensor | None) -> Tensor:
         """Where the class of each row stands among some classes: int64 ``(B,)``, -1 where it does not."""

@@ -8,6 +8,7 @@ from torch.nn import functional as F
 
 from visavis.losses.classifier import ClassifierLoss
 from visavis.losses.loss import full_precision
+from visavis.losses.some_rows import rows_of
 
 
 def softmax_logits(embeddings: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
@@ -42,6 +43,8 @@ class SoftmaxLoss(ClassifierLoss):
         self.check_batch(embeddings, labels, classes)
         with torch.autocast(embeddings.device.type, enabled=False):
             values = full_precision(embeddings)
-            bias = self.bias if self.bias is None or classes is None else self.bias[classes]
+            bias = (
+                self.bias if self.bias is None or classes is None else rows_of(self.bias, classes, sparse=self.sparse)
+            )
             weight = self.vectors_of(classes).to(values.dtype)
             return softmax_logits(values, weight, None if bias is None else bias.to(values.dtype))
