@@ -16,6 +16,7 @@ from visavis.cli import (
     assess,
     bench,
     calibrate,
+    cluster,
     demo,
     detect,
     doctor,
@@ -54,6 +55,7 @@ app.command("embed")(embed.embed)
 app.command("assess")(assess.assess)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
+app.command("cluster")(cluster.cluster)
 app.command("pack")(pack.pack)
 app.command("explain")(explain.explain)
 app.command("train")(train.train)

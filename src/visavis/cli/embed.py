@@ -18,12 +18,13 @@ from visavis.cli.tables import check_suffix, write_table
 if TYPE_CHECKING:
     from visavis.types import Analysis
 
-_SUFFIXES = (".npz", ".csv", ".parquet")
+_COMPACT = ".vvt"
+_SUFFIXES = (".npz", _COMPACT, ".csv", ".parquet")
 
 
 def embed(
     pictures: options.Pictures,
-    out: Annotated[Path, typer.Option("--out", help="Where the templates go: .npz, .csv or .parquet.")],
+    out: Annotated[Path, typer.Option("--out", help="Where the templates go: .npz, .vvt, .csv or .parquet.")],
     which: Annotated[str, typer.Option("--which", help="central (one a picture), largest, or all.")] = "central",
     minimum_size: options.MinimumSize = 0.0,
     model: options.Model = options.DEFAULT_MODEL,
@@ -39,7 +40,8 @@ def embed(
     """Templates of faces: unit vectors with their box, norm and status, one row a face.
 
     A picture that cannot be read or shows no face is a failed row with its reason. The file is written at the
-    end, whole or not at all. An .npz also holds the template space and what computed it, as JSON.
+    end, whole or not at all. An .npz also holds the template space and what computed it, as JSON; a .vvt holds
+    them too, and one byte a value, without box and norm.
 
     Example: visavis embed photos/ --out templates.parquet
     """
@@ -68,7 +70,10 @@ def embed(
     require_one_readable(columns["reason"], columns["message"])
     columns["space"] = [pipeline.space.fingerprint] * len(columns["image"])
     record = {"space": pipeline.space.fingerprint, "made_by": pipeline.made_by.to_dict()}
-    _write(out, columns, record)
+    if out.suffix.lower() == _COMPACT:
+        _write_compact(out, parts, pipeline.code_scale)
+    else:
+        _write(out, columns, record)
     good = sum(status == "ok" for status in columns["status"])
     failed = [
         {"image": image, "reason": reason, "message": message}
@@ -97,6 +102,17 @@ def _columns(parts: list[Analysis]) -> dict[str, Any]:
         "message": ["" if failure is None else failure.message for failure in statuses],
         "vector": np.concatenate([part.templates.vectors for part in parts]),
     }
+
+
+def _write_compact(out: Path, parts: list[Analysis], scale: float | None) -> None:
+    """One byte a value, at the scale of the model or else of these templates."""
+    from visavis.recognition.compact import CompactTemplates
+    from visavis.recognition.compact_file import write_compact
+    from visavis.types import Templates
+
+    templates = Templates.concat([part.templates for part in parts])
+    names = tuple(source for part in parts for source in part.sources)
+    write_compact(out, CompactTemplates.of(templates, scale=scale, names=names))
 
 
 def _write(out: Path, columns: dict[str, Any], record: dict[str, Any]) -> None:

@@ -38,6 +38,7 @@ def pairs(
     set_name: Annotated[
         str | None, typer.Option("--set", help="The data set in the people ledger; else guessed.")
     ] = None,
+    codes: Annotated[bool, typer.Option("--codes", help="Compare templates stored in one byte a value.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of drawn folds and of resamples.")] = 0,
     resamples: Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")] = 1000,
     model: options.Model = options.DEFAULT_MODEL,
@@ -89,6 +90,7 @@ def pairs(
             set_name=set_name or Ledger.load().guess_set(images),
             seed=seed,
             resamples=resamples,
+            codes=codes,
             progress=advance,
         )
     record = result.to_dict()

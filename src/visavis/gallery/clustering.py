@@ -43,7 +43,7 @@ def linkage_groups(
         largest: Most faces of one connected part, for average and complete linkage.
 
     Returns:
-        int64 ``(N,)``: groups from 0 in the order of their first face, -1 for failed rows.
+        int64 ``(N,)``: groups from 0, the largest first and equal ones by their first face; -1 for failed rows.
 
     Raises:
         UsageError: Another shape, vectors that are not of unit length, or another word for ``linkage``.
@@ -87,7 +87,7 @@ def k_means_groups(vectors: NDArray[np.floating], *, people: int, seed: int = 0,
         starts: How often it begins anew.
 
     Returns:
-        int64 ``(N,)``: groups from 0 in the order of their first face, -1 for failed rows.
+        int64 ``(N,)``: groups from 0, the largest first and equal ones by their first face; -1 for failed rows.
 
     Raises:
         UsageError: Another shape, vectors that are not of unit length, or more people than faces.
@@ -150,10 +150,10 @@ def _agglomerated(values: NDArray[np.float32], similarity: float, linkage: Linka
 
 
 def _numbered(groups: NDArray[np.int64], good: NDArray[np.bool_]) -> NDArray[np.int64]:
-    """Groups of the good rows as groups of all rows, from 0 in the order of their first face."""
-    _, first, inverse = np.unique(groups, return_index=True, return_inverse=True)
+    """Groups of the good rows as groups of all rows, from 0, the largest first and equal ones by their first face."""
+    _, first, inverse, sizes = np.unique(groups, return_index=True, return_inverse=True, return_counts=True)
     rank = np.empty(len(first), np.int64)
-    rank[np.argsort(first)] = np.arange(len(first))
+    rank[np.lexsort((first, -sizes))] = np.arange(len(first))
     out = np.full(len(good), NOBODY, np.int64)
     out[good] = rank[inverse]
     return out

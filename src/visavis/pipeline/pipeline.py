@@ -50,6 +50,7 @@ CHUNK = 32
 """Pictures that a worker takes at a time."""
 _PIXELS = 64_000_000
 """A worker holds no further picture once it has decoded this many pixels: large photos come some at a time."""
+_TWO_SPACES = "the templates are of two spaces, one made to fit the other; the threshold was measured in one space"
 DECODED_SIDE = 2160
 """Pictures whose shorter side is twice this or more are decoded at half size or less."""
 
@@ -120,6 +121,12 @@ class Pipeline:
     def made_by(self) -> Provenance:
         """Model, engine, precision and versions."""
         return self.embedder.made_by
+
+    @property
+    def code_scale(self) -> float | None:
+        """The scale of templates of one byte a value, from the card of the recogniser; None where it has none."""
+        card = getattr(self.embedder, "card", None)
+        return getattr(card, "largest_coordinate", 0.0) or None
 
     def calibration(self) -> Calibration:
         """The calibration that was given, else the one beside the model, else the one that ships for this space.
@@ -306,7 +313,10 @@ class Pipeline:
         warnings: Sequence[str] = (),
         children: Children = "unknown",
     ) -> Decision:
-        """A decision on two templates of this pipeline's space; the pictures' quality is not known then.
+        """A decision on two templates; the pictures' quality is not known then.
+
+        Each is of this pipeline's space, or of an older one that its recogniser was trained to be compared with; the
+        decision then warns that the threshold was measured on templates of one space.
 
         Args:
             left: One row.
@@ -322,6 +332,7 @@ class Pipeline:
         if len(left) != 1 or len(right) != 1:
             raise UsageError(f"compare takes one template a side; got {len(left)} and {len(right)}; pool them first")
         self._own(left)
+        self._own(right)
         counts = pooled_count(left.space), pooled_count(right.space)
         return decide(
             self.calibration(),
@@ -330,7 +341,7 @@ class Pipeline:
             counts=counts,
             made_by=self.made_by,
             children=children,
-            warnings=warnings,
+            warnings=(*warnings, *([_TWO_SPACES] if left.space.fingerprint != right.space.fingerprint else [])),
         )
 
     def _own(self, templates: Templates) -> None:

@@ -18,12 +18,14 @@ from visavis.protocols.ledger import Ledger
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import pair_people
 from visavis.protocols.result import VerificationResult, verification_result
+from visavis.recognition.compact import CompactTemplates
 from visavis.types import FMR, Status, Templates
 
 SHIPPED_AT = FMR(1e-3)
 """The operating point whose shipped threshold a result is judged at."""
 
 Progress = Callable[[int, int], None]
+_CODES = "Templates were compared as they come back from one byte a value."
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -42,7 +44,7 @@ class PairScores:
 
 
 def score_pairs(
-    pipeline: Pipeline, pairs: PairList, store: ImageStore, *, progress: Progress | None = None
+    pipeline: Pipeline, pairs: PairList, store: ImageStore, *, codes: bool = False, progress: Progress | None = None
 ) -> PairScores:
     """Embed every distinct picture once and compare the pairs; the most central large face of each picture.
 
@@ -52,6 +54,7 @@ def score_pairs(
         pipeline: From pictures to templates.
         pairs: The pairs.
         store: Where the pictures are; names with or without the top folder.
+        codes: Compare templates as they come back from one byte a value; see `CompactTemplates`.
         progress: Called with the number of pictures done and of all.
 
     Raises:
@@ -72,6 +75,8 @@ def score_pairs(
     if not templates.ok.any():
         first = next(failure for failure in templates.status if failure is not None)
         raise InputError(f"none of the {len(names)} pictures gave a template; the first: {first.message}")
+    if codes:
+        templates = CompactTemplates.of(templates, scale=pipeline.code_scale).decoded()
     left, right = pairs.positions()
     vectors = templates.vectors.astype(np.float64)
     similarities = np.einsum("pd,pd->p", vectors[left], vectors[right])
@@ -86,6 +91,7 @@ def evaluate_pairs(
     set_name: str | None,
     seed: int = 0,
     resamples: int = 1000,
+    codes: bool = False,
     progress: Progress | None = None,
 ) -> tuple[VerificationResult, PairScores]:
     """All verification figures of a pipeline on a pair list, with intervals over people.
@@ -97,6 +103,7 @@ def evaluate_pairs(
         set_name: The data set by the ledger's name, see `Ledger.guess_set`; None when it is not known.
         seed: Seed of drawn folds and of resamples.
         resamples: Number of resamples of people.
+        codes: Compare templates of one byte a value.
         progress: Called with the number of pictures done and of all.
 
     Raises:
@@ -104,7 +111,7 @@ def evaluate_pairs(
         InputError: None of the pictures gave a template.
     """
     protocol_folds(pairs, seed=seed)
-    scored = score_pairs(pipeline, pairs, store, progress=progress)
+    scored = score_pairs(pipeline, pairs, store, codes=codes, progress=progress)
     ledger = Ledger.load()
     people = pair_people(pairs)
     roles = ledger.roles(set_name, {*people.person1, *people.person2})
@@ -118,7 +125,7 @@ def evaluate_pairs(
         seconds=scored.seconds,
         roles=roles,
         ledger_sha256=ledger.hash,
-        notes=pipeline_notes(pipeline),
+        notes=(*pipeline_notes(pipeline), *([_CODES] if codes else [])),
         model=pipeline.made_by.model,
         space=pipeline.space.fingerprint,
         made_by=pipeline.made_by.to_dict(),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,7 +37,7 @@ def template_rows(raw: NDArray[np.float32], status: Status, space: TemplateSpace
 
 def template_space(card: WeightCard, *, detector: str, flip: bool) -> TemplateSpace:
     """The space of a recogniser's templates, of crops that a detector placed."""
-    return TemplateSpace(
+    space = TemplateSpace(
         detector=detector,
         landmarks="five-point",
         crop=card.contract.template,
@@ -44,6 +45,8 @@ def template_space(card: WeightCard, *, detector: str, flip: bool) -> TemplateSp
         dimension=card.dimension,
         flip=flip,
     )
+    older = tuple(replace(space, recogniser=sha256).fingerprint for sha256 in card.compatible_with)
+    return replace(space, compatible=older)
 
 
 def embed_rows(

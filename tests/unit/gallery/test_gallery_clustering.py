@@ -56,11 +56,12 @@ def test_groups_are_those_of_scikit_learn_on_all_faces_at_once(linkage, monkeypa
         assert as_sets(linkage_groups(vectors, similarity=similarity, linkage=linkage)) == as_sets(peer)
 
 
-def test_numbers_follow_the_first_face_and_failed_rows_belong_to_nobody():
+def test_the_largest_group_is_the_first_and_failed_rows_belong_to_nobody():
     vectors = people(3, 3, spread=0.01)[[3, 0, 4, 6, 1, 5, 2, 7, 8]]
     vectors[3] = np.nan
     assert linkage_groups(vectors, similarity=0.9).tolist() == [0, 1, 0, -1, 1, 0, 1, 2, 2]
     assert k_means_groups(vectors, people=3).tolist() == [0, 1, 0, -1, 1, 0, 1, 2, 2]
+    assert linkage_groups(vectors[[7, 0, 2, 5, 8]], similarity=0.9).tolist() == [1, 0, 0, 0, 1]
     nothing = np.full((2, 4), np.nan)
     assert linkage_groups(nothing, similarity=0.5).tolist() == [-1, -1]
     assert linkage_groups(np.empty((0, 4)), similarity=0.5).tolist() == []
