@@ -73,7 +73,7 @@ class Augmentation:
         return cls(0.5, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0)
 
     def apply(
-        self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32], *, seed: int, step: int
+        self, pixels: NDArray[np.uint8], landmarks: NDArray[np.float32], *, seed: int, step: int, first: int = 0
     ) -> tuple[NDArray[np.uint8], NDArray[np.float32]]:
         """Transform a batch; what a row gets depends on the seed, the step and its place in the batch alone.
 
@@ -82,13 +82,14 @@ class Augmentation:
             landmarks: float32 ``(B, 5, 2)``; may be changed in place.
             seed: Of the run.
             step: Global step.
+            first: Place in the batch of the first row, where these are some of its rows.
 
         Returns:
             Crops and landmarks of the same shapes.
         """
         width = pixels.shape[2]
         for row in range(len(pixels)):
-            rng = generator(seed, _PURPOSE, step, row)
+            rng = generator(seed, _PURPOSE, step, first + row)
             chance = rng.random(1 + len(_IN_ORDER))
             crop = pixels[row]
             if chance[0] < self.flip:

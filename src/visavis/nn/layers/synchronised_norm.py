@@ -103,7 +103,7 @@ class _Normalise(torch.autograd.Function):
         ctx: Any, values: Tensor, weight: Tensor | None, bias: Tensor | None, eps: float, group: Group
     ) -> tuple[Tensor, Tensor, Tensor, int]:
         axes = [axis for axis in range(values.ndim) if axis != 1]
-        own_variance, own_mean = torch.var_mean(values.float(), axes, correction=0)
+        own_variance, own_mean = torch.var_mean(_precise(values), axes, correction=0)
         own_count = values.numel() // values.shape[1]
         own = torch.cat([own_mean, own_variance * own_count, own_mean.new_tensor([float(own_count)])])
         parts = group.stacked(own)
@@ -125,8 +125,8 @@ class _Normalise(torch.autograd.Function):
     def backward(ctx: Any, gradient: Tensor, *_: Any) -> tuple[Tensor | None, ...]:
         values, weight, mean, inverse = ctx.saved_tensors
         shape = [1, -1, *[1] * (values.ndim - 2)]
-        slope = gradient.float()
-        centred = values.float() - mean.view(shape)
+        slope = _precise(gradient)
+        centred = _precise(values) - mean.view(shape)
         slope_sum, slope_along = slope.sum(ctx.axes), (slope * centred).sum(ctx.axes)
         weight_gradient = None if weight is None else slope_along * inverse
         bias_gradient = None if weight is None else slope_sum
@@ -136,3 +136,7 @@ class _Normalise(torch.autograd.Function):
         factor = inverse if weight is None else inverse * weight
         result = (result * factor.view(shape)).to(values.dtype)
         return result, weight_gradient, bias_gradient, None, None
+
+
+def _precise(values: Tensor) -> Tensor:
+    return values.to(torch.promote_types(values.dtype, torch.float32))
