@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import os
 import secrets
+from collections.abc import Iterable
 from pathlib import Path
 
 from visavis.errors import UsageError
 
 
-def write_atomically(path: Path, data: bytes) -> None:
+def write_atomically(path: Path, data: bytes | Iterable[bytes | memoryview]) -> None:
     """Write a file so that a reader sees all of it or none.
+
+    Args:
+        path: The file.
+        data: All of it, or pieces that are made one after the other.
 
     Raises:
         OSError: No room, no permission or no folder; nothing is left behind.
@@ -18,7 +23,8 @@ def write_atomically(path: Path, data: bytes) -> None:
     draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     try:
         with draft.open("xb") as file:
-            file.write(data)
+            for piece in (data,) if isinstance(data, bytes) else data:
+                file.write(piece)
             file.flush()
             os.fsync(file.fileno())
         draft.replace(path)
@@ -45,7 +51,7 @@ def make_folder(path: str | Path) -> Path:
     return folder
 
 
-def write_output(path: str | Path, data: bytes) -> Path:
+def write_output(path: str | Path, data: bytes | Iterable[bytes | memoryview]) -> Path:
     """`write_atomically` for files that a user asked for.
 
     Returns:

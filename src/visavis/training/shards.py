@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,8 @@ from visavis._require import require
 from visavis.errors import ModelError, UsageError
 from visavis.io.atomic import write_output
 from visavis.training.group import Group
+
+_DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,9 +104,8 @@ def write_part(folder: Path, step: int, rows: Mapping[str, tuple[Tensor, Shard]]
     Raises:
         UsageError: It cannot be written.
     """
-    safetensors = require("safetensors.torch", extra="torch", why="the parts of a checkpoint")
     path = folder / part_name(step, group.rank, group.size)
-    write_output(path, safetensors.save({name: value.detach().contiguous() for name, (value, _) in rows.items()}))
+    write_output(path, _safetensors({name: value for name, (value, _) in rows.items()}))
     spans = {name: [shard.start, shard.stop, shard.total] for name, (_, shard) in rows.items()}
     return {"file": path.name, "rows": spans}
 
@@ -162,6 +164,23 @@ def remove_parts(folder: Path, *, without: set[int]) -> None:
         number = path.name.removeprefix("step-").partition(".")[0]
         if number.isdigit() and int(number) not in without:
             path.unlink(missing_ok=True)
+
+
+def _safetensors(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
+    """A file of safetensors in pieces: with a million classes there is no room for a copy of all."""
+    header: dict[str, Any] = {}
+    end = 0
+    for name, value in tensors.items():
+        if value.dtype not in _DTYPES:
+            raise UsageError(f"{name} is {value.dtype}; the parts of a checkpoint hold {', '.join(_DTYPES.values())}")
+        size = value.numel() * value.element_size()
+        header[name] = {"dtype": _DTYPES[value.dtype], "shape": list(value.shape), "data_offsets": [end, end + size]}
+        end += size
+    told = json.dumps(header).encode()
+    told += b" " * (-len(told) % 8)
+    yield len(told).to_bytes(8, "little") + told
+    for value in tensors.values():
+        yield value.detach().cpu().contiguous().view(torch.uint8).numpy().data
 
 
 def _slice(path: Path, name: str, start: int, stop: int) -> Tensor:
