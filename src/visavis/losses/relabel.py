@@ -36,6 +36,15 @@ class Relabelling:
         """Share of the rows that still have a label, kept or new."""
         return float((self.actions != DROPPED).to(torch.float64).mean())
 
+    @property
+    def noise(self) -> float:
+        """An estimate of the share of wrong labels: rows relabelled among those that still have a label; NaN of none.
+
+        Rows that are dropped are left out of it, and among them more labels are wrong.
+        """
+        left = int((self.actions != DROPPED).sum())
+        return int((self.actions == RELABELLED).sum()) / left if left else float("nan")
+
     def compact(self) -> tuple[Tensor, Tensor]:
         """Labels without gaps, and the old class of each.
 
@@ -72,15 +81,52 @@ def relabel(
     if probabilities.ndim != 2 or len(probabilities) == 0:
         raise UsageError(f"probabilities are float (N, C) with rows; got {tuple(probabilities.shape)}")
     check_labels(labels, rows=len(probabilities), classes=probabilities.shape[1])
-    if not 0 <= threshold <= 1 or least < 1:
-        raise UsageError(f"a threshold is in [0, 1] and least is 1 or more; got {threshold} and {least}")
     confidences, best = probabilities.max(1)
+    own = probabilities.gather(1, labels.clamp_min(0)[:, None])[:, 0]
+    return relabel_predicted(best, confidences, own, labels, threshold=threshold, floor=floor, least=least)
+
+
+def relabel_predicted(
+    best: Tensor,
+    confidences: Tensor,
+    own: Tensor,
+    labels: Tensor,
+    *,
+    threshold: float = 0.7,
+    floor: float | None = None,
+    least: int = 1,
+) -> Relabelling:
+    """`relabel`, of what it takes from the probabilities: three columns in place of a matrix of all classes.
+
+    Args:
+        best: int64 ``(N,)``, the most probable class of each row.
+        confidences: ``(N,)``, its probability.
+        own: ``(N,)``, the probability of the label that was given.
+        labels: int64 ``(N,)``, as given.
+        threshold: See `relabel`.
+        floor: See `relabel`.
+        least: See `relabel`.
+
+    Raises:
+        UsageError: Shapes or numbers that do not fit.
+
+    Warns:
+        UserWarning: Fewer than half of the rows are left.
+    """
+    columns = [tuple(column.shape) for column in (best, confidences, own, labels)]
+    if len(set(columns)) != 1 or len(columns[0]) != 1 or not len(best):
+        raise UsageError(f"predictions and labels are columns (N,) of one length with rows; got {columns}")
+    check_labels(labels, rows=len(best), classes=None)
+    check_labels(best, rows=len(best), classes=None)
+    if not 0 <= threshold <= 1 or least < 1 or (floor is not None and not 0 <= floor <= 1):
+        raise UsageError(
+            f"threshold and floor are in [0, 1] and least is 1 or more; got {threshold}, {floor} and {least}"
+        )
     dropped = confidences < threshold
     if floor is not None:
-        own = probabilities.gather(1, labels.clamp_min(0)[:, None])[:, 0]
         stays = dropped & (own >= floor) & (labels != UNLABELLED)
         best, dropped = torch.where(stays, labels, best), dropped & ~stays
-    counts = torch.bincount(best[~dropped], minlength=probabilities.shape[1])
+    counts = torch.bincount(best[~dropped], minlength=int(best.max()) + 1)
     dropped = dropped | (counts[best] < least)
     actions = torch.where(dropped, DROPPED, torch.where(best == labels, KEPT, RELABELLED))
     result = Relabelling(torch.where(dropped, UNLABELLED, best), actions, confidences)

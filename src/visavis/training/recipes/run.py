@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from visavis import registry
 from visavis.data.loader import PackLoader
@@ -36,6 +39,7 @@ def train_recogniser(
     *,
     out: str | Path,
     develop: Pack | None = None,
+    rows: NDArray[np.integer] | None = None,
     resume: bool = False,
     observe: Observer | None = None,
 ) -> Outcome:
@@ -47,6 +51,7 @@ def train_recogniser(
         out: Folder of the run.
         develop: Crops of people of role ``develop``, or whom the ledger does not know, to validate on; a recipe that
             watches a measure watches nothing without.
+        rows: int64, the rows to train on, over all packs one after the other; all when None.
         resume: Go on with the run in the folder.
         observe: Called after each step.
 
@@ -66,7 +71,7 @@ def train_recogniser(
     teacher = None if recipe.teacher is None else Teacher(recipe.teacher)
     with own_randomness([]):
         seed_everything(mixed_seed(settings.seed, _INITIAL))
-        task, loader = build(recipe, several, teacher=teacher)
+        task, loader = build(recipe, several, rows=rows, teacher=teacher)
     make_folder(folder)
     everybody = [*several, *([] if develop is None else [develop])]
     groups = [{"set": pack.meta.set_name, "identities": list(pack.identities)} for pack in everybody]
@@ -79,13 +84,17 @@ def train_recogniser(
         out=folder,
         validation=None if develop is None else PackRows(develop),
         resume=resume,
-        record=run_record(recipe, several, develop, teacher),
+        record=run_record(recipe, several, develop, teacher) | _chosen(rows),
         observe=observe,
     )
 
 
 def build(
-    recipe: RecogniserRecipe, packs: Sequence[Pack], *, teacher: Teacher | None = None
+    recipe: RecogniserRecipe,
+    packs: Sequence[Pack],
+    *,
+    rows: NDArray[np.integer] | None = None,
+    teacher: Teacher | None = None,
 ) -> tuple[RecogniserTask, PackLoader]:
     """The task and the loader of a recipe, with weights from torch's global generator.
 
@@ -94,7 +103,9 @@ def build(
         ModelError: An unknown part.
     """
     seed = recipe.training.seed
-    loader = PackLoader(packs, batch=recipe.batch, seed=seed, sampler=recipe.order, augmentation=recipe.augmentation)
+    loader = PackLoader(
+        packs, batch=recipe.batch, seed=seed, sampler=recipe.order, augmentation=recipe.augmentation, rows=rows
+    )
     if recipe.symmetry is not None and any(pack.meta.landmarks != "detected" for pack in packs):
         raise UsageError(
             "SymFace needs landmarks that were found in each picture; these crops came ready and have those of the "
@@ -156,6 +167,11 @@ def run_record(
         "teacher": None if teacher is None else teacher.to_dict(),
         "ledger": Ledger.load().hash,
     }
+
+
+def _chosen(rows: NDArray[np.integer] | None) -> dict[str, str]:
+    """The rows of a run, in its record, where it has not all."""
+    return {} if rows is None else {"rows": hashlib.sha256(np.sort(rows).astype(np.int64).tobytes()).hexdigest()}
 
 
 def _roles(pack: Pack) -> dict[str, int]:
