@@ -75,8 +75,8 @@ def search(
         >>> found.rank.tolist()
         [1, 3]
     """
-    for name, rows in (("probes", probes), ("gallery", gallery)):
-        if not isinstance(rows, np.ndarray) or rows.dtype != np.float32 or rows.ndim != 2 or not len(rows):
+    for name, vectors in (("probes", probes), ("gallery", gallery)):
+        if not isinstance(vectors, np.ndarray) or vectors.dtype != np.float32 or vectors.ndim != 2 or not len(vectors):
             raise UsageError(f"{name} must be a float32 array (N, D) with at least one row")
     if probes.shape[1] != gallery.shape[1]:
         raise UsageError(
@@ -88,7 +88,7 @@ def search(
     order = np.argsort(enrolled, kind="stable")
     people, starts = np.unique(enrolled[order], return_index=True)
     candidates = enrolled if unit == "entry" else people
-    failed_rows = np.isnan(gallery).any(axis=1)
+    failed_rows = _failed(gallery)
     usable = ~failed_rows if unit == "entry" else np.logical_or.reduceat(~failed_rows[order], starts)
     result = _Rows(len(probes))
     for block, rows in _blocks(probes, gallery):
@@ -96,7 +96,7 @@ def search(
         result.take(rows, scores, wanted, candidates)
     return Searches(
         mated=np.isin(wanted, people),
-        failed=np.isnan(probes).any(axis=1),
+        failed=_failed(probes),
         rank=result.rank,
         mate=result.mate,
         top=result.top,
@@ -142,6 +142,10 @@ def _blocks(probes: NDArray[np.float32], gallery: NDArray[np.float32]) -> Iterat
         part = probes[start : start + step]
         with np.errstate(invalid="ignore"):
             yield part @ gallery.T, range(start, start + len(part))
+
+
+def _failed(vectors: NDArray[np.float32]) -> NDArray[np.bool_]:
+    return np.asarray(np.isnan(vectors).any(axis=1), np.bool_)
 
 
 def _codes(

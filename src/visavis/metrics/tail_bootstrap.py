@@ -121,7 +121,8 @@ class _Tail:
         rows = np.argpartition(self._scores, count - size)[count - size :] if size < count else np.arange(count)
         rows = rows[np.argsort(-self._scores[rows], kind="stable")]
         self._size = size
-        self.values, self.first, self.second = self._scores[rows], self._first[rows], self._second[rows]
+        self.values = self._scores[rows]
+        self.first, self.second = self._first[rows].astype(np.intp), self._second[rows].astype(np.intp)
 
 
 class _Totals:
@@ -140,7 +141,8 @@ class _Totals:
     def of(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
         """float64 ``(B,)`` of draws ``(B, P)``."""
         if self._table is not None:
-            return np.einsum("bp,bp->b", times @ self._table, times)
+            found: NDArray[np.float64] = np.einsum("bp,bp->b", times @ self._table, times)
+            return found
         return np.array([(one[self._first] * one[self._second]).sum() for one in times])
 
 

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.calibration.table import Calibration
 from visavis.errors import InputError, ModelError, UnreadableError
 from visavis.io import ImageStore, Source
 from visavis.pipeline.pipeline import Pipeline
@@ -146,6 +147,11 @@ def _shipped(pipeline: Pipeline) -> tuple[float, str] | None:
         calibration = pipeline.calibration()
     except ModelError:
         return None
+    return shipped_threshold(calibration)
+
+
+def shipped_threshold(calibration: Calibration) -> tuple[float, str]:
+    """The threshold of a calibration that a result is judged at, and its label."""
     return calibration.threshold(SHIPPED_AT), f"{SHIPPED_AT}, fitted on: {calibration.population}"
 
 

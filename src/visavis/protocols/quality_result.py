@@ -23,6 +23,7 @@ from visavis.metrics import (
 from visavis.metrics.discard import LIMIT
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import PairPeople
+from visavis.protocols.plain import plain
 from visavis.quality.fusion import FUSED
 from visavis.types import FMR
 
@@ -102,7 +103,7 @@ class QualityResult:
 
     def to_dict(self) -> dict[str, Any]:
         """Strict JSON: plain numbers, strings, lists and dictionaries; None for what is undefined."""
-        return {"kind": "quality-discard", **{field.name: _plain(getattr(self, field.name)) for field in fields(self)}}
+        return {"kind": "quality-discard", **{field.name: plain(getattr(self, field.name)) for field in fields(self)}}
 
 
 def quality_result(
@@ -289,13 +290,3 @@ def _own_notes(people: PairPeople, roles: Mapping[str, int], at: FMR, threshold:
             f"{fitted} of the people are of a role that quality was fitted or chosen on: not a held-out result."
         )
     return notes
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    return value

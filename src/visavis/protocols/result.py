@@ -14,7 +14,7 @@ from visavis.errors import UsageError
 from visavis.metrics.acquisition import fta
 from visavis.metrics.curves import Ranking, Roc
 from visavis.metrics.folds import FoldAccuracy, fold_accuracy
-from visavis.metrics.intervals import Interval, Statistic, clopper_pearson, gated, person_bootstrap
+from visavis.metrics.intervals import Statistic, clopper_pearson, gated, person_bootstrap
 from visavis.metrics.verification import accepted, dprime, threshold_at_fmr
 from visavis.metrics.weighted import (
     accuracy_statistic,
@@ -25,9 +25,10 @@ from visavis.metrics.weighted import (
     tar_at_far_statistic,
 )
 from visavis.protocols.folds import ProtocolFolds, protocol_folds
-from visavis.protocols.ledger import UNLISTED
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import PairPeople, pair_people
+from visavis.protocols.plain import ends, plain
+from visavis.protocols.role_notes import role_notes
 
 LEVEL = 0.95
 """Nominal coverage of every interval of a result."""
@@ -133,7 +134,7 @@ class VerificationResult:
         Raises:
             UsageError: ``made_by`` holds something that JSON cannot.
         """
-        return {"kind": "verification", **{field.name: _plain(getattr(self, field.name)) for field in fields(self)}}
+        return {"kind": "verification", **{field.name: plain(getattr(self, field.name)) for field in fields(self)}}
 
 
 def verification_result(
@@ -188,7 +189,7 @@ def verification_result(
     def interval(statistic: Statistic) -> tuple[float, float] | None:
         rng = np.random.default_rng(seed)
         found = person_bootstrap(people.person1, people.person2, statistic, resamples=resamples, rng=rng, level=LEVEL)
-        return _ends(found)
+        return ends(found)
 
     acquisition = fta(sum(failed_images.values()), images, level=LEVEL)
     at_shipped = None if shipped is None else _shipped(scores, same, shipped, interval)
@@ -215,7 +216,7 @@ def verification_result(
             "rate": acquisition.rate,
             "events": acquisition.failed,
             "trials": acquisition.attempts,
-            "interval": _ends(acquisition.interval),
+            "interval": ends(acquisition.interval),
             "method": "Clopper-Pearson over pictures",
         },
         folds=_folds(folds, accuracy),
@@ -273,7 +274,7 @@ def _shipped(
         found[f"{name}_events"] = events
         found[f"{name}_trials"] = trials
         found[f"{name}_interval"] = (
-            interval(statistic(scores, same, threshold)) if enough else _ends(clopper_pearson(events, trials, LEVEL))
+            interval(statistic(scores, same, threshold)) if enough else ends(clopper_pearson(events, trials, LEVEL))
         )
         found[f"{name}_method"] = "resampled people" if enough else "Clopper-Pearson over pairs"
     return found
@@ -350,18 +351,7 @@ def _own_notes(
             f"The folds are not identity-disjoint: {folds.shared_people} people are in more than one, so accuracy is "
             "a little optimistic."
         )
-    if roles.get(UNLISTED):
-        notes.append(
-            f"{roles[UNLISTED]} of the people are not in the ledger: nothing rules out that the model was trained on "
-            "them."
-        )
-    seen = sum(roles.get(role, 0) for role in ("train", "develop", *(("calibrate",) if shipped else ())))
-    if seen:
-        notes.append(
-            f"{seen} of the people are set aside for training, development or calibration: no figure here is a "
-            "held-out result."
-        )
-    return notes
+    return notes + role_notes(roles, calibrated=shipped is not None)
 
 
 def _roc_points(curve: Roc) -> dict[str, Any]:
@@ -376,22 +366,3 @@ def _histogram(scores: NDArray[Any], same: NDArray[np.bool_]) -> dict[str, Any]:
     edges = np.linspace(low, high if high > low else low + 1e-6, _BINS + 1)
     mated, nonmated = (np.histogram(values[side[valid]], edges)[0] for side in (same, ~same))
     return {"edges": edges, "mated": mated, "nonmated": nonmated}
-
-
-def _ends(interval: Interval) -> tuple[float, float] | None:
-    return None if math.isnan(interval.low) else (interval.low, interval.high)
-
-
-def _plain(value: Any) -> Any:
-    """The value in JSON's types; numbers that are not finite become None."""
-    if isinstance(value, np.ndarray | np.generic):
-        value = value.tolist()
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, str | int | bool):
-        return value
-    raise UsageError(f"a result holds JSON values; got {type(value).__name__}")
