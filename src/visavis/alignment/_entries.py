@@ -6,4 +6,9 @@ ENTRIES = {
         "",
         "similarity transform of the five points onto a crop template",
     ),
+    "aligner/eye-mouth": (
+        "visavis.alignment.eye_mouth:EyeMouthAligner",
+        "",
+        "eyes level, mouth at a distance below them, as Light CNN's crops are made",
+    ),
 }

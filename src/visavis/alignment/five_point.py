@@ -11,7 +11,7 @@ from visavis.types import Crops, Faces, Failure, Pictures, Status
 from visavis.warps import crop
 
 _SMALLEST = 1e-12
-_DEGENERATE = Failure("landmarks", "the five points coincide, so the face cannot be aligned")
+_DEGENERATE = Failure("landmarks", "the five points coincide or lie as no face does, so it cannot be aligned")
 
 
 class FivePointAligner:
@@ -25,6 +25,17 @@ class FivePointAligner:
     def __init__(self, template: CropTemplate = ARCFACE_112, *, detector: str = "given") -> None:
         self.template = template
         self.detector = detector
+
+    def transforms(self, points: NDArray[np.float64]) -> NDArray[np.float64]:
+        """From pixels of pictures to pixels of crops.
+
+        Args:
+            points: ``(N, 5, 2)``.
+
+        Returns:
+            Similarity transforms ``(N, 2, 3)``; NaN where there is none.
+        """
+        return similarity_transform(points, self.template.array())
 
     def align(self, pictures: Pictures, faces: Faces) -> Crops:
         """One crop a face, in order; failed faces give failed crops.
@@ -41,7 +52,7 @@ class FivePointAligner:
         items = [pictures.items[int(index)] for index in faces.picture]
         scale = np.array([(1.0, 1.0) if item is None else item.scale for item in items]).reshape(-1, 1, 2)
         here = (faces.points.astype(np.float64) + 0.5) / scale - 0.5
-        found = similarity_transform(here, self.template.array())
+        found = self.transforms(here)
         # A similarity's determinant is the sum of two squares; NaN compares as not usable.
         usable = np.isfinite(found).all(axis=(1, 2)) & ((found[:, :, 0] ** 2).sum(axis=1) >= _SMALLEST)
         for row, item in enumerate(items):

@@ -16,6 +16,15 @@ def max_feature_map(x: Tensor) -> Tensor:
     return torch.maximum(first, second)
 
 
+def max_and_median_map(x: Tensor) -> Tensor:
+    """Of three thirds of the channels, the largest value and the middle one: ``(B, 3 N, ...)`` to ``(B, 2 N, ...)``.
+
+    Wu et al. 2018, eq. 2 (MFM 3/2): the largest values come first. The released networks do without it.
+    """
+    ordered = torch.stack(torch.chunk(x, 3, dim=1)).sort(0).values
+    return torch.cat([ordered[2], ordered[1]], 1)
+
+
 class MaxFeatureConvolution(nn.Module):
     """A convolution with bias to twice the channels, then `max_feature_map`; the size stays.
 
