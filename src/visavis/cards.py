@@ -127,8 +127,6 @@ class WeightCard:
         calibration: Name of the shipped calibration; empty when there is none.
         quality_limits: By quality measure, the worst raw value of a face whose comparisons still count, for example
             ``(("size", 16.0),)``; see `visavis.quality`. None when it is empty.
-        largest_coordinate: Largest absolute coordinate of its unit embeddings on people of role calibrate, the scale of
-            templates of one byte a value; 0 where it was not measured.
         compatible_with: sha256 of the older recognisers whose templates it was trained to be compared with, detector,
             crop and flip being the same.
         paper: Publication.
@@ -151,7 +149,6 @@ class WeightCard:
     int8: str = ""
     calibration: str = ""
     quality_limits: tuple[tuple[str, float], ...] = ()
-    largest_coordinate: float = 0.0
     compatible_with: tuple[str, ...] = ()
     paper: str = ""
     notes: tuple[str, ...] = field(default=())
@@ -185,7 +182,6 @@ class WeightCard:
             int8="",
             calibration="",
             quality_limits=(),
-            largest_coordinate=0.0,
             compatible_with=(),
         )
 

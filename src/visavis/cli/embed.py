@@ -71,7 +71,7 @@ def embed(
     columns["space"] = [pipeline.space.fingerprint] * len(columns["image"])
     record = {"space": pipeline.space.fingerprint, "made_by": pipeline.made_by.to_dict()}
     if out.suffix.lower() == _COMPACT:
-        _write_compact(out, parts, pipeline.code_scale)
+        _write_compact(out, parts)
     else:
         _write(out, columns, record)
     good = sum(status == "ok" for status in columns["status"])
@@ -104,15 +104,15 @@ def _columns(parts: list[Analysis]) -> dict[str, Any]:
     }
 
 
-def _write_compact(out: Path, parts: list[Analysis], scale: float | None) -> None:
-    """One byte a value, at the scale of the model or else of these templates."""
+def _write_compact(out: Path, parts: list[Analysis]) -> None:
+    """One byte a value."""
     from visavis.recognition.compact import CompactTemplates
     from visavis.recognition.compact_file import write_compact
     from visavis.types import Templates
 
     templates = Templates.concat([part.templates for part in parts])
     names = tuple(source for part in parts for source in part.sources)
-    write_compact(out, CompactTemplates.of(templates, scale=scale, names=names))
+    write_compact(out, CompactTemplates.of(templates, names=names))
 
 
 def _write(out: Path, columns: dict[str, Any], record: dict[str, Any]) -> None:

@@ -122,12 +122,6 @@ class Pipeline:
         """Model, engine, precision and versions."""
         return self.embedder.made_by
 
-    @property
-    def code_scale(self) -> float | None:
-        """The scale of templates of one byte a value, from the card of the recogniser; None where it has none."""
-        card = getattr(self.embedder, "card", None)
-        return getattr(card, "largest_coordinate", 0.0) or None
-
     def calibration(self) -> Calibration:
         """The calibration that was given, else the one beside the model, else the one that ships for this space.
 

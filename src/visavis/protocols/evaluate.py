@@ -77,7 +77,7 @@ def score_pairs(
         first = next(failure for failure in templates.status if failure is not None)
         raise InputError(f"none of the {len(names)} pictures gave a template; the first: {first.message}")
     if codes:
-        templates = CompactTemplates.of(templates, scale=pipeline.code_scale).decoded()
+        templates = CompactTemplates.of(templates).decoded()
     left, right = pairs.positions()
     vectors = templates.vectors.astype(np.float64)
     similarities = np.einsum("pd,pd->p", vectors[left], vectors[right])

@@ -16,6 +16,7 @@ LARGEST = 127
 _LONGEST = 1 << 16
 _EXACT_FLOAT32 = (1 << 24) // LARGEST**2
 _BLOCK = 1 << 14
+_SMALLEST = 1e-30
 
 
 def code_scale(vectors: NDArray[np.floating]) -> float:
@@ -41,12 +42,15 @@ def code_scale(vectors: NDArray[np.floating]) -> float:
     return largest
 
 
-def quantise(vectors: NDArray[np.floating], *, scale: float) -> NDArray[np.int8]:
+def quantise(vectors: NDArray[np.floating], *, scale: float | None = None) -> NDArray[np.int8]:
     """One byte a coordinate: ``round(127 x / scale)``, at most 127 away from 0.
+
+    What a code keeps is a direction, see `dequantise`. So each row may have a scale of its own, its largest coordinate,
+    without storing it: no coordinate is cut, and every row uses all 255 values.
 
     Args:
         vectors: Unit vectors ``(N, D)``, D at most 65,536; a row that is not finite becomes zeros.
-        scale: See `code_scale`. Coordinates beyond it are cut.
+        scale: One for all rows, see `code_scale`, beyond which coordinates are cut; that of each row when None.
 
     Returns:
         int8 ``(N, D)``.
@@ -55,12 +59,15 @@ def quantise(vectors: NDArray[np.floating], *, scale: float) -> NDArray[np.int8]
         UsageError: Another shape, or a scale that is not above 0 or so large that a vector vanishes.
     """
     values = _matrix(vectors)
-    check_scale(scale)
+    if scale is not None:
+        check_scale(scale)
     lost = ~np.isfinite(values).all(axis=1)
-    steps = np.rint(np.where(lost[:, None], 0.0, values) * (LARGEST / scale))
+    kept = np.where(lost[:, None], 0.0, values)
+    reach = np.maximum(np.abs(kept).max(axis=1, keepdims=True), _SMALLEST) if scale is None else scale
+    steps = np.rint(kept * (LARGEST / reach))
     codes: NDArray[np.int8] = np.clip(steps, -LARGEST, LARGEST).astype(np.int8)
     if not (codes.any(axis=1) | lost).all():
-        raise UsageError(f"a template is zero in every byte at the scale {scale:g}; take that of code_scale")
+        raise UsageError(f"a vector is zero, or zero in every byte at the scale {scale}; take none, or a smaller one")
     return codes
 
 

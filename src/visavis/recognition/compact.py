@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.errors import UsageError
-from visavis.recognition.codes import check_codes, check_scale, code_scale, code_similarities, dequantise, quantise
+from visavis.recognition.codes import check_codes, check_scale, code_similarities, dequantise, quantise
 from visavis.types import Provenance, Status, Templates, TemplateSpace
 from visavis.types._arrays import rows
 
@@ -23,7 +23,8 @@ class CompactTemplates:
 
     Attributes:
         codes: int8 ``(N, D)``; zeros where a row failed. May be mapped from a file.
-        scale: Of the codes, see `visavis.recognition.codes.code_scale`.
+        scale: Of the codes, where they have one scale, see `visavis.recognition.codes.code_scale`; 0 where each row has
+            its own. For readers only: it drops out of every comparison.
         status: Per row, None or the reason it failed.
         space: What the templates may be compared with.
         made_by: Engine, precision and versions.
@@ -39,7 +40,8 @@ class CompactTemplates:
 
     def __post_init__(self) -> None:
         codes = check_codes(self.codes)
-        check_scale(self.scale)
+        if self.scale != 0:
+            check_scale(self.scale)
         if codes.shape != (len(self.status), self.space.dimension):
             raise UsageError(
                 f"codes are (N, D), N rows of status and D the dimension of the space; got {codes.shape} with "
@@ -56,15 +58,14 @@ class CompactTemplates:
 
         Args:
             templates: Any.
-            scale: That of the model; when None the largest coordinate of these templates.
+            scale: One for all rows; when None each row has its own, which loses less.
             names: Name of each row.
 
         Raises:
-            UsageError: No scale, and no template that did not fail.
+            UsageError: A scale that is not above 0, or so large that a template vanishes.
         """
-        known = code_scale(templates.vectors) if scale is None else scale
-        codes = quantise(templates.vectors, scale=known)
-        return cls(codes, known, templates.status, templates.space, templates.made_by, names)
+        codes = quantise(templates.vectors, scale=scale)
+        return cls(codes, scale or 0.0, templates.status, templates.space, templates.made_by, names)
 
     def decoded(self) -> Templates:
         """Full templates, of unit norm again; norms of the raw embeddings and quality are NaN."""

@@ -16,7 +16,6 @@ SFACE = WeightCard(
     int8="visavis.recognition:ranges/sface.2021dec.npz",
     calibration="sface.2021dec",
     quality_limits=(("size", 18.0), ("sharpness", 0.06), ("contrast", 10.0), ("norm", 8.5)),
-    largest_coordinate=0.3951,
     paper="Zhong et al., SFace: Sigmoid-Constrained Hypersphere Loss for Robust Face Recognition, 2021",
     notes=(
         "Weights are stored in blocks of int8 and rewritten to fp32 once.",

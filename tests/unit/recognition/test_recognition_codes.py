@@ -40,6 +40,8 @@ def test_a_thousand_random_faces_lose_less_than_a_hundredth_of_a_cosine():
     assert error <= 0.01 and codes.dtype == np.int8 and codes.nbytes == 128 * 1000
     fixed = quantise(vectors, scale=1.0)
     assert np.abs(code_similarities(fixed, fixed) - exact).max() > 2 * error
+    own = quantise(vectors)
+    assert np.abs(code_similarities(own, own) - exact).max() < error and (np.abs(own).max(axis=1) == 127).all()
 
 
 @pytest.mark.parametrize("dimension", [1, 128, 1040, 1041, 4096])
@@ -97,7 +99,7 @@ def test_compact_templates_keep_space_status_and_names_and_say_what_they_dropped
     assert np.isnan(decoded.norms).all() and np.isnan(decoded.quality).all()
     some = compact[[1, 3]]
     assert some.names == ("b", "d") and np.allclose(some.similarity(compact)[0, 1], 1, atol=1e-6)
-    assert CompactTemplates.of(full, scale=0.5).scale == 0.5
+    assert CompactTemplates.of(full, scale=0.5).scale == 0.5 and compact.scale == 0
 
 
 def test_codes_of_two_spaces_are_not_compared_unless_one_is_compatible_with_the_other():
@@ -117,6 +119,7 @@ def test_what_does_not_fit_is_refused():
         (lambda: quantise(units(2, 8), scale=0.0), "above 0"),
         (lambda: quantise(units(2, 8), scale=np.nan), "above 0"),
         (lambda: quantise(units(2, 8), scale=1000.0), "zero in every byte"),
+        (lambda: quantise(np.zeros((1, 8))), "a vector is zero"),
         (lambda: quantise(units(2, 8)[0], scale=1.0), r"\(N, D\)"),
         (lambda: code_scale(np.full((2, 3), np.nan)), "did not fail"),
         (lambda: code_products(codes, codes[:, :4]), "8 and 4"),

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
+from visavis import registry
 from visavis.cards import LocalFile, Use, WeightCard
 from visavis.errors import ModelError, UsageError
 from visavis.geometry import ARCFACE_112, TEMPLATES, CropTemplate
@@ -24,6 +25,7 @@ from visavis.protocols.ledger import UNLISTED, Ledger
 from visavis.recognition.onnx_embedder import OnnxEmbedder
 from visavis.runtime.brought import CARD_SUFFIX
 from visavis.runtime.cache import sha256
+from visavis.training.recipes.harmonic import LOSS as HARMONIC
 from visavis.training.recipes.trained import Trained
 
 REWRITES = ("free-axes", "fold-batch-norm", "split-prelu")
@@ -62,6 +64,7 @@ class Terms:
         name: What the model is called; the name of the file when empty.
         paper: Publication.
         notes: What a reader must know.
+        compatible_with: sha256 of older recognisers whose templates may be compared with those of this one.
     """
 
     licence: str
@@ -70,6 +73,7 @@ class Terms:
     name: str = ""
     paper: str = ""
     notes: tuple[str, ...] = ()
+    compatible_with: tuple[str, ...] = ()
 
 
 def export_backbone(backbone: Backbone, out: str | Path, terms: Terms, *, template: str) -> Exported:
@@ -105,6 +109,7 @@ def export_backbone(backbone: Backbone, out: str | Path, terms: Terms, *, templa
         rewrites=REWRITES,
         paper=terms.paper,
         notes=terms.notes,
+        compatible_with=terms.compatible_with,
     )
     write_output(draft, data)
     try:
@@ -144,7 +149,14 @@ def export_run(trained: Trained, out: str | Path, *, licence: str, use: Use = "r
     known += [teacher["model"]] if teacher is not None and teacher["use"] == "research" else []
     if use == "any" and known:
         raise UsageError(f"weights made of {', '.join(known)} are for research only; leave --use out")
-    terms = Terms(licence, use, trained_on(trained.record), name=name, notes=_notes(trained))
+    terms = Terms(
+        licence,
+        use,
+        trained_on(trained.record),
+        name=name,
+        notes=_notes(trained),
+        compatible_with=_compatible(trained.record),
+    )
     exported = export_backbone(trained.backbone, out, terms, template=trained.template)
     return replace(exported, people=trained.people)
 
@@ -204,6 +216,12 @@ def trained_on(record: Any) -> str:
     return "; ".join(parts)
 
 
+def _compatible(record: Any) -> tuple[str, ...]:
+    """The teacher's hash, where the run learnt to live in the teacher's space."""
+    name = registry.resolve(record["recipe"]["loss"]["name"], kind="loss")
+    return (record["teacher"]["sha256"],) if name == HARMONIC else ()
+
+
 def _notes(trained: Trained) -> tuple[str, ...]:
     recipe = trained.record["recipe"]
     average = ", moving average" if trained.averaged else ""
@@ -214,6 +232,8 @@ def _notes(trained: Trained) -> tuple[str, ...]:
     teacher = trained.record["teacher"]
     if teacher is not None:
         notes.append(f"Its teacher was {teacher['model']} ({teacher['licence']}), sha256 {teacher['sha256'][:12]}.")
+    if _compatible(trained.record):
+        notes.append("Its templates may be compared with those of its teacher: it was trained by harmonic triplets.")
     return tuple(notes)
 
 

@@ -11,6 +11,7 @@ from visavis.data.samplers import Balanced, BlockShuffle, PeopleByPictures
 from visavis.errors import UsageError
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.recogniser_task import check_term_names
+from visavis.training.recipes.start import Start
 from visavis.training.recipes.symmetry import Symmetry
 from visavis.training.records import UNIONS, from_record, to_record
 from visavis.training.settings import Settings
@@ -46,6 +47,7 @@ class RecogniserRecipe:
         terms: Further losses, by name.
         symmetry: The SymFace term, or None.
         teacher: Recogniser (a name or a file) whose embeddings of the crops a loss on embeddings takes as targets.
+        start: The run whose weights this one begins with; None for random ones.
         source: Where the values come from.
     """
 
@@ -58,6 +60,7 @@ class RecogniserRecipe:
     terms: Mapping[str, Term] = field(default_factory=dict)
     symmetry: Symmetry | None = None
     teacher: str | None = None
+    start: Start | None = None
     source: str = ""
 
     def __post_init__(self) -> None:

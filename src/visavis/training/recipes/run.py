@@ -24,8 +24,9 @@ from visavis.training.engine import Observer, Outcome, require_run, train
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.recogniser_task import RecogniserTask
+from visavis.training.recipes.start import begin
 from visavis.training.recipes.teacher import Teacher
-from visavis.training.recipes.trained import PEOPLE
+from visavis.training.recipes.trained import PEOPLE, read_people
 from visavis.training.recipes.validation import PackRows
 from visavis.training.seeds import mixed_seed, own_randomness, seed_everything
 
@@ -75,6 +76,7 @@ def train_recogniser(
     make_folder(folder)
     everybody = [*several, *([] if develop is None else [develop])]
     groups = [{"set": pack.meta.set_name, "identities": list(pack.identities)} for pack in everybody]
+    groups += [] if recipe.start is None else read_people(recipe.start.run)
     write_output(folder / PEOPLE, json.dumps(groups).encode())
     write_output(folder / CLASSES, json.dumps(loader.identities).encode())
     return train(
@@ -112,6 +114,8 @@ def build(
             "template. Pack the pictures without --aligned"
         )
     backbone = recipe.backbone.build("backbone").to(memory_format=torch.channels_last)
+    if recipe.start is not None:
+        begin(backbone, recipe.start)
     size = {"dimension": backbone.dimension, "classes": loader.classes}
     terms = {name: (_loss(term.loss, size), term.weight) for name, term in recipe.terms.items()}
     loss = _loss(recipe.loss, size)

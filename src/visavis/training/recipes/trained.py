@@ -79,6 +79,21 @@ def read_run(run: str | Path, *, which: Which = "best") -> Trained:
     return Trained(backbone.eval(), record, state["step"], averaged, template, known)
 
 
+def read_people(run: str | Path) -> list[dict[str, Any]]:
+    """Whom a run was trained or chosen on: data set, or None, and identities, a row a pack.
+
+    Raises:
+        ModelError: The folder holds no such list.
+    """
+    try:
+        people: list[dict[str, Any]] = json.loads(read_file(Path(run) / PEOPLE))
+    except (VisavisError, ValueError) as error:
+        raise ModelError(
+            f"{run} holds no run of a recogniser: {PEOPLE} cannot be read", reason="model.missing"
+        ) from error
+    return people
+
+
 def _state(folder: Path, which: Which) -> Mapping[str, Any]:
     if which == "best" and (folder / BEST).is_file():
         return load_checkpoint(folder / BEST)
