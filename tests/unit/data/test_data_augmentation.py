@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import cv2
 import numpy as np
 import pytest
@@ -10,6 +12,7 @@ from visavis.data.augmentation.flip import flip, flip_points
 from visavis.data.augmentation.keep_window import keep_window
 from visavis.data.augmentation.lower_resolution import lower_resolution
 from visavis.data.augmentation.occlude import occlude
+from visavis.data.augmentation.shift import shift
 from visavis.data.philox import generator
 from visavis.errors import UsageError
 
@@ -137,6 +140,35 @@ def test_rows_of_a_batch_do_not_depend_on_each_other():
     assert np.array_equal(few, pixels[:2]) and np.array_equal(few_moved, moved[:2])
     assert not np.array_equal(wild.apply(crops.copy(), points.copy(), seed=9, step=5)[0], pixels)
     assert not np.array_equal(wild.apply(crops.copy(), points.copy(), seed=8, step=4)[0], pixels)
+
+
+def test_a_shift_moves_points_with_the_pixels_by_a_sixteenth_at_most():
+    crop = np.zeros((32, 48, 3), np.uint8)
+    crop[:, 0] = crop[0] = 7  # the border that is repeated
+    crop[16, 24] = 255
+    seen = set()
+    for seed in range(400):
+        moved, points = shift(crop, np.array([[24, 16], [0, 0]], np.float32), np.random.default_rng(seed))
+        x, y = points[0].astype(int)
+        assert moved[y, x].tolist() == [255] * 3 and np.array_equal(points[1], points[0] - (24, 16))
+        assert (moved[: max(0, y - 15)] == 7).all() and (moved[:, : max(0, x - 23)] == 7).all()
+        seen.add((x - 24, y - 16))
+    assert {x for x, _ in seen} == set(range(-3, 4)) and {y for _, y in seen} == set(range(-2, 3))
+    assert shift(np.zeros((1, 1, 3), np.uint8), np.zeros((5, 2), np.float32), np.random.default_rng(0))[0].shape == (
+        1,
+        1,
+        3,
+    )
+
+
+def test_a_shift_leaves_the_draws_of_the_others_as_they_are():
+    crops, points = np.full((40, 32, 32, 3), 90, np.uint8), np.zeros((40, 5, 2), np.float32)
+    wild = Augmentation(0.0, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0)
+    both = replace(wild, shift=0.5)
+    one, _ = wild.apply(crops.copy(), points.copy(), seed=3, step=1)
+    other, moved = both.apply(crops.copy(), points.copy(), seed=3, step=1)
+    assert np.array_equal(one, other)  # even crops show no shift
+    assert 8 < (moved[:, 0] != 0).any(axis=1).sum() < 32
 
 
 @pytest.mark.parametrize("name", ["flip", "crop", "occlusion", "colour", "blur", "low_resolution", "jpeg"])

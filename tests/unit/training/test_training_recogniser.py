@@ -2,6 +2,7 @@
 
 import copy
 import dataclasses
+import json
 
 import numpy as np
 import pytest
@@ -337,3 +338,22 @@ def test_resizing_is_the_antialiased_bilinear_of_torch(size):
     shrinks = size[0] < 112
     wanted = F.interpolate(values, size=size, mode="bilinear", antialias=shrinks)
     torch.testing.assert_close(resized(values, size), wanted, atol=2e-6, rtol=1e-5)
+
+
+def test_a_recipe_of_a_version_that_knew_fewer_options_goes_on(packs, tmp_path):
+    train_recogniser(RECIPE, packs[0], out=tmp_path)
+    record = json.loads((tmp_path / "run.json").read_text())
+    del record["recipe"]["augmentation"]["shift"]
+    (tmp_path / "run.json").write_text(json.dumps(record))
+    assert train_recogniser(RECIPE, packs[0], out=tmp_path, resume=True).step == 3
+    moved = dataclasses.replace(RECIPE, augmentation=dataclasses.replace(RECIPE.augmentation, shift=0.5))
+    with pytest.raises(UsageError, match="begun with other data or recipe"):
+        train_recogniser(moved, packs[0], out=tmp_path, resume=True)
+
+
+def test_some_rows_are_trained_on_and_others_do_not_go_on(packs, tmp_path):
+    rows = np.flatnonzero(packs[0].labels > 1)
+    train_recogniser(RECIPE, packs[0], rows=rows, out=tmp_path)
+    assert json.loads((tmp_path / "classes.json").read_text()) == list(packs[0].identities[2:])
+    with pytest.raises(UsageError, match="rows was"):
+        train_recogniser(RECIPE, packs[0], rows=rows[1:], out=tmp_path, resume=True)

@@ -15,10 +15,11 @@ from visavis.data.augmentation.flip import flip, flip_points
 from visavis.data.augmentation.keep_window import keep_window
 from visavis.data.augmentation.lower_resolution import lower_resolution
 from visavis.data.augmentation.occlude import occlude
+from visavis.data.augmentation.shift import shift
 from visavis.data.philox import generator
 from visavis.errors import UsageError
 
-_PURPOSE = 6
+_PURPOSE, _SHIFTS = 6, 12
 _Transform = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 _IN_ORDER: tuple[tuple[str, _Transform], ...] = (
     ("crop", keep_window),
@@ -47,6 +48,7 @@ class Augmentation:
         blur: `blur`.
         low_resolution: `lower_resolution`.
         jpeg: `compress`.
+        shift: Move the crop; `shift`. Light CNN: 1, its only transform beside the flip. It comes after the flip.
     """
 
     flip: float = 0.5
@@ -56,6 +58,7 @@ class Augmentation:
     blur: float = 0.2
     low_resolution: float = 0.2
     jpeg: float = 0.1
+    shift: float = 0.0
 
     def __post_init__(self) -> None:
         wrong = {one.name: getattr(self, one.name) for one in fields(self) if not 0 <= getattr(self, one.name) <= 1}
@@ -95,6 +98,10 @@ class Augmentation:
             if chance[0] < self.flip:
                 crop = flip(crop)
                 landmarks[row] = flip_points(landmarks[row], width=width)
+            if self.shift > 0:
+                own = generator(seed, _SHIFTS, step, row)  # what others draw is the same with and without it
+                if own.random() < self.shift:
+                    crop, landmarks[row] = shift(crop, landmarks[row], own)
             for draw, (name, transform) in zip(chance[1:], _IN_ORDER, strict=True):
                 if draw < getattr(self, name):
                     crop = transform(crop, rng)

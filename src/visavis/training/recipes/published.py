@@ -103,5 +103,6 @@ LIGHT_CNN = RecogniserRecipe(
         device="cuda",
     ),
     batch=128,
+    augmentation=replace(Augmentation.flip_only(), shift=1.0),
     source="Official torch code of Light CNN: MS-Celeb-1M, rate 0.01, twice on biases, ten times on the classifier.",
 )

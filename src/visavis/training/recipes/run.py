@@ -19,8 +19,9 @@ from visavis.data.overlap import shared_crops
 from visavis.data.pack import Pack
 from visavis.errors import UsageError
 from visavis.io.atomic import make_folder, write_output
+from visavis.io.files import read_file
 from visavis.protocols.ledger import Ledger, require_disjoint
-from visavis.training.engine import Observer, Outcome, require_run, train
+from visavis.training.engine import RECORD, Observer, Outcome, require_run, train
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.recogniser_task import RecogniserTask
@@ -79,6 +80,7 @@ def train_recogniser(
     groups += [] if recipe.start is None else read_people(recipe.start.run)
     write_output(folder / PEOPLE, json.dumps(groups).encode())
     write_output(folder / CLASSES, json.dumps(loader.identities).encode())
+    record = run_record(recipe, several, develop, teacher) | _chosen(rows)
     return train(
         task,
         loader,
@@ -86,7 +88,7 @@ def train_recogniser(
         out=folder,
         validation=None if develop is None else PackRows(develop),
         resume=resume,
-        record=run_record(recipe, several, develop, teacher) | _chosen(rows),
+        record=_as_begun(folder, record) if resume else record,
         observe=observe,
     )
 
@@ -171,6 +173,21 @@ def run_record(
         "teacher": None if teacher is None else teacher.to_dict(),
         "ledger": Ledger.load().hash,
     }
+
+
+def _as_begun(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
+    """The record with the recipe as the run wrote it when it was begun, where both mean the same.
+
+    An older recipe lacks what came later, and that counts at its default.
+    """
+    kept = json.loads(read_file(folder / RECORD)).get("recipe")
+    try:
+        plain = RecogniserRecipe.from_record({**kept, "training": {"steps": 1}}).to_record()
+    except (UsageError, TypeError):
+        return record
+    plain.pop("training")
+    said, meant = ({name: one[name] for name in one if one[name] is not None} for one in (record["recipe"], plain))
+    return {**record, "recipe": kept} if said == meant else record
 
 
 def _chosen(rows: NDArray[np.integer] | None) -> dict[str, str]:
