@@ -29,6 +29,7 @@ class NoisySetting:
         noise: Chance of a training picture to get the label of another person.
         threshold: tau, by which labels are corrected before the second training.
         higher: A higher tau, at which the corrected labels should be better.
+        others: Whether ReLU and targets between label and belief are measured besides.
     """
 
     size: tuple[int, int]
@@ -41,10 +42,11 @@ class NoisySetting:
     noise: float = 0.3
     threshold: float = 0.3
     higher: float = 0.5
+    others: bool = True
 
 
 QUICK = NoisySetting((24, 20), (12, 24, 32), 64, steps=500)
-FULL = NoisySetting((48, 48), (16, 32, 64, 64), 128, steps=1500, held=4)
+FULL = NoisySetting((32, 32), (16, 32, 64), 128, steps=1100, held=4, others=False)
 
 
 class Part(NamedTuple):

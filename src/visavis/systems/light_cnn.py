@@ -75,6 +75,8 @@ CARD = SystemCard(
 )
 
 _TRUST = {"hard": 0.8, "soft": 0.95}
+_OTHERS = {"hard": "hard targets", "soft": "soft targets", "relu": "ReLU"}
+"""Networks trained otherwise on the noisy labels, and what they are called in results."""
 _Counts = Mapping[str, NDArray[np.float64]]
 """Number of pictures of each person, float64 ``(C,)``, by what is counted."""
 
@@ -117,10 +119,11 @@ def _repeat(faces: NoisyFaces, seed: int) -> _Counts:
         boot = fit(_corrected(beliefs, train, setting.threshold), seed=again)
         counts |= _judged(faces, train, _corrected(_crossed(faces, train, seed), train, setting.threshold), "crossed")
         counts |= {"noisy": right(noisy), "boot": right(boot)}
-        counts["relu"] = right(fit(train.labels, seed=begin, max_feature=False))
-        for mode, trust in _TRUST.items():
-            loss = partial(bootstrap_loss, trust=trust, mode=mode)  # type: ignore[arg-type]
-            counts[mode] = right(fit(train.labels, seed=begin, loss=loss))
+        if setting.others:
+            counts["relu"] = right(fit(train.labels, seed=begin, max_feature=False))
+            for mode, trust in _TRUST.items():
+                loss = partial(bootstrap_loss, trust=trust, mode=mode)  # type: ignore[arg-type]
+                counts[mode] = right(fit(train.labels, seed=begin, loss=loss))
     return counts
 
 
@@ -183,7 +186,8 @@ def _judge(faces: NoisyFaces, repetitions: Sequence[_Counts]) -> Verdict:
 
     before, after = share("given right", "trained"), share("low right", "low left")
     higher = share("high right", "high left")
-    arms = {name: share(name, "tested") for name in ("noisy", "boot", "hard", "soft", "relu")}
+    noisy, boot = share("noisy", "tested"), share("boot", "tested")
+    others = {name: share(name, "tested") for name in _OTHERS if name in total}
     everybody = np.ones(faces.classes)
     low, high = f"tau {faces.setting.threshold:g}", f"tau {faces.setting.higher:g}"
     figures = {
@@ -195,11 +199,9 @@ def _judge(faces: NoisyFaces, repetitions: Sequence[_Counts]) -> Verdict:
         f"kept {high}": share("high left", "trained"),
         f"kept crossed, {low}": share("crossed left", "trained"),
         f"right labels that stay {low}": share("low given right", "given right"),
-        "test_acc_noisy": arms["noisy"],
-        "test_acc_boot": arms["boot"],
-        "test_acc_noisy hard targets": arms["hard"],
-        "test_acc_noisy soft targets": arms["soft"],
-        "test_acc_noisy ReLU": arms["relu"],
+        "test_acc_noisy": noisy,
+        "test_acc_boot": boot,
+        **{f"test_acc_noisy {_OTHERS[name]}": statistic for name, statistic in others.items()},
     }
     measures = {name: statistic(everybody) for name, statistic in figures.items()}
     gain = measures["test_acc_boot"] - measures["test_acc_noisy"]
@@ -219,10 +221,11 @@ def _judge(faces: NoisyFaces, repetitions: Sequence[_Counts]) -> Verdict:
         intervals={
             "label_acc_after - label_acc_before": difference(after, before),
             f"label_acc_after {high} - {low}": difference(higher, after),
-            "test_acc_boot - test_acc_noisy": difference(arms["boot"], arms["noisy"]),
-            "test_acc_noisy hard targets - plain": difference(arms["hard"], arms["noisy"]),
-            "test_acc_noisy soft targets - plain": difference(arms["soft"], arms["noisy"]),
-            "test_acc_noisy max-feature-map - ReLU": difference(arms["noisy"], arms["relu"]),
+            "test_acc_boot - test_acc_noisy": difference(boot, noisy),
+            **{
+                f"test_acc_noisy {_OTHERS[name]} - plain": difference(statistic, noisy)
+                for name, statistic in others.items()
+            },
         },
     )
 
