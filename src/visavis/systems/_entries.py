@@ -1,6 +1,11 @@
 """Registry table of this room."""
 
 ENTRIES: dict[str, tuple[str, str, str]] = {
+    "system/facenet": (
+        "visavis.systems.facenet:CARD",
+        "torch",
+        "triplets, one byte a value, groups of faces, a new network in the space of an old one",
+    ),
     "system/elasticface": (
         "visavis.systems.elasticface:CARD",
         "torch",
