@@ -77,6 +77,11 @@ CARD = SystemCard(
 _TRUST = {"hard": 0.8, "soft": 0.95}
 _OTHERS = {"hard": "hard targets", "soft": "soft targets", "relu": "ReLU"}
 """Networks trained otherwise on the noisy labels, and what they are called in results."""
+_DIFFERENCES = {
+    "hard": "test_acc_noisy hard targets - plain",
+    "soft": "test_acc_noisy soft targets - plain",
+    "relu": "test_acc_noisy max-feature-map - ReLU",
+}
 _Counts = Mapping[str, NDArray[np.float64]]
 """Number of pictures of each person, float64 ``(C,)``, by what is counted."""
 
@@ -222,12 +227,14 @@ def _judge(faces: NoisyFaces, repetitions: Sequence[_Counts]) -> Verdict:
             "label_acc_after - label_acc_before": difference(after, before),
             f"label_acc_after {high} - {low}": difference(higher, after),
             "test_acc_boot - test_acc_noisy": difference(boot, noisy),
-            **{
-                f"test_acc_noisy {_OTHERS[name]} - plain": difference(statistic, noisy)
-                for name, statistic in others.items()
-            },
+            **{_DIFFERENCES[name]: difference(*_ordered(name, statistic, noisy)) for name, statistic in others.items()},
         },
     )
+
+
+def _ordered(name: str, other: Statistic, plain: Statistic) -> tuple[Statistic, Statistic]:
+    """The two sides of a difference of `_DIFFERENCES`."""
+    return (plain, other) if name == "relu" else (other, plain)
 
 
 EXPERIMENT = Experiment(CARD.name, {"quick": 3, "full": 2}, prepare, _repeat, _judge)
