@@ -13,6 +13,7 @@ from visavis.geometry import TEMPLATES
 from visavis.nn.backbones.adaface_iresnet import AdaFaceIResNetBackbone
 from visavis.nn.backbones.backbone import EMBEDDING, Backbone
 from visavis.nn.backbones.facenet import FaceNetBackbone
+from visavis.nn.backbones.facenet_nn1 import FaceNetNN1Backbone
 from visavis.nn.backbones.inception_resnet import InceptionResNetBackbone
 from visavis.nn.backbones.iresnet import IResNetBackbone
 from visavis.nn.backbones.light_cnn import LightCNN4Backbone, LightCNN9Backbone, LightCNN29Backbone
@@ -39,6 +40,7 @@ FAMILIES = {
     "inception-resnet": partial(InceptionResNetBackbone, size=75, dimension=16),
     "facenet": partial(FaceNetBackbone, False, size=32, dimension=16),
     "facenet-narrow": partial(FaceNetBackbone, True, size=32, dimension=16, batch_norm=True),
+    "facenet-nn1": partial(FaceNetNN1Backbone, size=32, dimension=16, hidden=8),
     "vit": partial(ViTBackbone, ViTShape(16, 3, heads=2, patch=4), size=16, dimension=16),
     "swin-mean": partial(SwinBackbone, SwinShape(8, (2, 2), (1, 2), 2, 4, False, True, "mean"), size=32, dimension=16),
     "swin-all": partial(SwinBackbone, SwinShape(8, (1, 2), (1, 2), 2, 4, True, False, "all"), size=16, dimension=16),

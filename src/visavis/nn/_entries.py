@@ -71,6 +71,11 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "torch",
         "Inception-ResNet-v1 of facenet-pytorch, 512 values, 160 pixels",
     ),
+    "backbone/facenet-nn1": (
+        "visavis.nn.backbones.facenet_nn1:FaceNetNN1Backbone",
+        "torch",
+        "Zeiler and Fergus network NN1 of FaceNet, 128 values, 220 pixels",
+    ),
     "backbone/facenet-nn2": (
         "visavis.nn.backbones.facenet:facenet_nn2",
         "torch",

@@ -27,6 +27,7 @@ CARD = SystemCard(
     implemented=(
         "loss/triplet",
         "loss/harmonic-triplet",
+        "backbone/facenet-nn1",
         "backbone/facenet-nn2",
         "backbone/facenet-nn3",
         "backbone/facenet-nn4",

@@ -57,6 +57,7 @@ def test_counts_of_released_checkpoints(name, parameters, entries):
 @pytest.mark.parametrize(
     ("name", "millions", "billions"),
     [
+        ("facenet-nn1", 140.0, 1.6),
         ("facenet-nn2", 7.5, 1.6),
         ("light-cnn-4", 4.1, None),
         ("light-cnn-9", 5.5, None),
@@ -77,7 +78,8 @@ def test_rounded_counts_of_the_papers_and_of_insightface(name, millions, billion
 
 @pytest.mark.parametrize(("name", "size"), [("iresnet18", 64), ("mobilefacenet", 96), ("mobilefacenet-tiny", 64),
                                             ("light-cnn-4", 112), ("light-cnn-9", 64), ("light-cnn-29v2", 64),
-                                            ("inception-resnet-v1", 112), ("facenet-nn2", 96), ("vit-t", 56),
+                                            ("inception-resnet-v1", 112), ("facenet-nn1", 100), ("facenet-nn2", 96),
+                                            ("vit-t", 56),
                                             ("swin-t", 224)])  # fmt: skip
 def test_other_sizes_give_the_taps_they_declare(name, size):
     with torch.device("meta"):

@@ -24,6 +24,7 @@ SIZES = {
     "backbone/adaface-ir101": Size(65_150_912, 917, 12_076_761_088),
     "backbone/adaface-ir18": Size(24_020_352, 179, 2_597_109_760),
     "backbone/adaface-ir50": Size(43_585_600, 467, 6_296_485_888),
+    "backbone/facenet-nn1": Size(140_025_664, 28, 1_605_944_064),
     "backbone/facenet-nn2": Size(7_456_304, 120, 1_596_530_688),
     "backbone/facenet-nn3": Size(7_456_304, 120, 814_620_672),
     "backbone/facenet-nn4": Size(6_179_472, 92, 270_548_992),
