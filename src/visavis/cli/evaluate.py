@@ -8,9 +8,16 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from visavis.cli import options
+from visavis.cli.evaluate_bin import bin_sets
+from visavis.cli.evaluate_ijb import ijb
+from visavis.cli.evaluate_megaface import megaface
 from visavis.cli.evaluate_quality import quality
-from visavis.cli.output import console, print_json, progress, rate
+from visavis.cli.evaluate_rfw import rfw
+from visavis.cli.evaluate_tinyface import tinyface
+from visavis.cli.figures import print_verification
+from visavis.cli.output import print_json, progress
 from visavis.cli.tables import check_folder, check_suffix, write_table
+from visavis.errors import UsageError
 
 if TYPE_CHECKING:
     from visavis.protocols.evaluate import PairScores
@@ -18,6 +25,11 @@ if TYPE_CHECKING:
 
 app = typer.Typer(no_args_is_help=True, help="Measure accuracy on labelled pictures.", rich_markup_mode=None)
 app.command("quality")(quality)
+app.command("bin")(bin_sets)
+app.command("ijb")(ijb)
+app.command("rfw")(rfw)
+app.command("tinyface")(tinyface)
+app.command("megaface")(megaface)
 
 
 @app.callback()
@@ -64,6 +76,11 @@ def pairs(
     from visavis.protocols.ledger import Ledger
     from visavis.protocols.pairs import read_pairs
 
+    if pair_list.suffix.lower() == ".bin":
+        raise UsageError(
+            f"{pair_list.name} is a verification file of aligned crops, not a list; run: visavis evaluate bin "
+            f"{pair_list}"
+        )
     check_suffix(scores)
     check_folder(report)
     if report is not None:
@@ -103,7 +120,7 @@ def pairs(
     if as_json:
         print_json(record)
     else:
-        _print(record)
+        print_verification(record)
 
 
 def _write_scores(path: Path, listed: PairList, scored: PairScores) -> None:
@@ -116,41 +133,3 @@ def _write_scores(path: Path, listed: PairList, scored: PairScores) -> None:
     if listed.fold is not None:
         columns["fold"] = listed.fold
     write_table(path, columns)
-
-
-def _print(record: dict[str, Any]) -> None:
-    from rich.table import Table
-
-    out = console()
-    made = record["made_by"]
-    out.print(f"{record['model']}  {made['engine']} {made['engine_version']} {made['precision']}")
-    out.print(f"{record['pairs']} pairs of {record['people']} people, {record['failed']} failed")
-    table = Table(box=None, pad_edge=False)
-    for name in ("figure", "value", "95 % over people"):
-        table.add_column(name)
-    table.add_row("accuracy over folds", rate(record["accuracy"]), _interval(record["accuracy_interval"]))
-    table.add_row("  standard deviation", rate(record["accuracy_std"]), "")
-    table.add_row("  without failures", rate(record["accuracy_without_failures"]), "")
-    for far, value in record["tar_at_far"].items():
-        table.add_row(f"TAR at FAR {far} (oracle)", rate(value), _interval(record["tar_at_far_intervals"][far]))
-    table.add_row("equal error rate", rate(record["eer"]), _interval(record["eer_interval"]))
-    shipped = record["shipped"]
-    if shipped is not None:
-        for name in ("fmr", "fnmr"):
-            events = f"  ({shipped[f'{name}_events']} of {shipped[f'{name}_trials']})"
-            table.add_row(
-                f"{name} at the shipped {shipped['threshold']:.4f}",
-                rate(shipped[name]) + events,
-                _interval(shipped[f"{name}_interval"]),
-            )
-    out.print(table)
-    speed = record["images_per_second"]
-    out.print(
-        f"{record['images']} pictures, {speed:.0f} a second; roles {record['roles']}; ledger {record['ledger'][:12]}"
-    )
-    for note in record["notes"]:
-        out.print(f"note  {note}")
-
-
-def _interval(ends: list[float] | None) -> str:
-    return "" if ends is None else f"{ends[0]:.4f} .. {ends[1]:.4f}"

@@ -1,0 +1,174 @@
+"""IJB-C in its real size, from made-up embeddings: seconds, peak memory, equality with a slow reference on a sample.
+
+469,375 images of 512 dimensions, 23,124 templates, 15,658,489 pairs (19,557 mated), 3,531 subjects, in the official
+text files. The set is made once; the evaluation runs in a process of its own, so that its peak memory is its own.
+
+Run: python benchmarks/ijbc.py [--folder /tmp/visavis-ijbc] [--resamples 200]
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+
+IMAGES, DIMENSION, TEMPLATES, SUBJECTS = 469_375, 512, 23_124, 3_531
+PAIRS, MATED = 15_658_489, 19_557
+FIRST = 1_772
+"""Subjects of gallery G1; the others are in G2. Each subject has one gallery template; the others are probes."""
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--folder", type=Path, default=Path("/tmp/visavis-ijbc"))
+    parser.add_argument("--resamples", type=int, default=200, help="resamples of subjects of the second and third run")
+    parser.add_argument("--run", choices=["1-1", "1-n"], help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    if arguments.run:
+        run(arguments.folder, arguments.run, arguments.resamples)
+        return
+    if not (arguments.folder / "meta" / "ijbc_1N_probe_mixed.csv").exists():
+        make(arguments.folder)
+    print(f"{platform.processor() or platform.machine()}, {os.cpu_count()} cores, numpy {np.__version__}")
+    print(f"OMP_NUM_THREADS={os.environ.get('OMP_NUM_THREADS', 'unset')}, load {os.getloadavg()[0]:.1f}")
+    for kind, resamples in (("1-1", 0), ("1-1", arguments.resamples), ("1-n", arguments.resamples)):
+        report(arguments.folder, kind, resamples)
+    check(arguments.folder)
+
+
+def make(folder: Path) -> None:
+    """Write the set: templates of one subject lie around one direction, with failed images and large videos."""
+    from pyarrow import csv, table
+
+    print(f"making the set in {folder}")
+    rng = np.random.default_rng(0)
+    (folder / "meta").mkdir(parents=True, exist_ok=True)
+    subject = np.concatenate([np.arange(SUBJECTS), rng.integers(0, SUBJECTS, TEMPLATES - SUBJECTS)])
+    sizes = np.ones(TEMPLATES, np.int64) + rng.multinomial(IMAGES - TEMPLATES, rng.dirichlet(np.full(TEMPLATES, 0.5)))
+    template = np.repeat(np.arange(TEMPLATES), sizes)
+    media = np.cumsum(rng.random(IMAGES) < 0.25)
+    directions = rng.standard_normal((SUBJECTS, DIMENSION), dtype=np.float32)
+    embeddings = np.lib.format.open_memmap(folder / "embeddings.npy", "w+", np.float32, (IMAGES, DIMENSION))
+    for start in range(0, IMAGES, 16_384):
+        rows = slice(start, start + 16_384)
+        block = rng.standard_normal((len(template[rows]), DIMENSION), dtype=np.float32)
+        embeddings[rows] = directions[subject[template[rows]]] + 3 * block
+    embeddings[rng.choice(IMAGES, 500, replace=False)] = np.nan
+    embeddings.flush()
+    with (folder / "meta" / "ijbc_face_tid_mid.txt").open("w") as file:
+        file.writelines(
+            f"{row + 1}.jpg {one + 1} {two}\n" for row, (one, two) in enumerate(zip(template, media, strict=True))
+        )
+    probes = np.arange(SUBJECTS, TEMPLATES)
+    mated = rng.choice(probes, MATED, replace=False)
+    left = np.concatenate([subject[mated], rng.integers(0, SUBJECTS, PAIRS - MATED)])
+    right = np.concatenate([mated, rng.choice(probes, PAIRS - MATED)])
+    order = rng.permutation(PAIRS)
+    columns = {
+        "a": left[order] + 1,
+        "b": right[order] + 1,
+        "same": (subject[left] == subject[right])[order].astype(int),
+    }
+    options = csv.WriteOptions(include_header=False, delimiter=" ")
+    csv.write_csv(table(columns), folder / "meta" / "ijbc_template_pair_label.txt", options)
+    for name, rows in (
+        ("gallery_G1", np.arange(FIRST)),
+        ("gallery_G2", np.arange(FIRST, SUBJECTS)),
+        ("probe_mixed", probes),
+    ):
+        lines = [f"{row + 1},{subject[row] + 1},img/{row}.jpg\n" for row in rows.tolist()]
+        (folder / "meta" / f"ijbc_1N_{name}.csv").write_text("".join(["TEMPLATE_ID,SUBJECT_ID,FILENAME\n", *lines]))
+
+
+def run(folder: Path, kind: str, resamples: int) -> None:
+    """The measured process: from files to figures."""
+    begin = time.perf_counter()
+    from visavis.protocols.ijb import evaluate_ijb_identification, evaluate_ijb_verification, pool_ijb
+    from visavis.protocols.ijb_layout import IjbFolder
+
+    started = time.perf_counter() - begin
+    templates = pool_ijb(IjbFolder.find(folder), folder / "embeddings.npy")
+    evaluate = evaluate_ijb_verification if kind == "1-1" else evaluate_ijb_identification
+    record = evaluate(templates, resamples=resamples).to_dict()
+    record["seconds"] |= {"imports": started, "peak": peak_gib()}
+    np.save(folder / "templates.npy", templates.pooled.vectors)
+    print(json.dumps(record))
+
+
+def peak_gib() -> float:
+    """The highest resident memory of this process; ru_maxrss would count that of the process it was forked from."""
+    status = Path("/proc/self/status")
+    if status.exists():
+        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
+        return int(lines["VmHWM"].split()[0]) / 2**20
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / (2**30 if platform.system() == "Darwin" else 2**20)
+
+
+def report(folder: Path, kind: str, resamples: int) -> None:
+    words = [sys.executable, __file__, "--folder", folder, "--run", kind, "--resamples", str(resamples)]
+    begin = time.perf_counter()
+    ran = subprocess.Popen([str(word) for word in words], stdout=subprocess.PIPE)
+    text, _ = ran.communicate()
+    seconds = time.perf_counter() - begin
+    record = json.loads(text)
+    laps = record["seconds"]
+    print(f"\n{kind} with {resamples} resamples: {seconds:.1f} s in all, peak RSS {laps.pop('peak'):.2f} GiB")
+    if "pair list" in laps:
+        print(f"  without reading the text of the pairs: {seconds - laps['pair list']:.1f} s")
+    print("  " + ", ".join(f"{name} {value:.2f}" for name, value in laps.items()))
+    for name, figure in record["figures"].items():
+        print(f"  {name:<28} {figure['value']:.4f} {figure['interval'] or ''} {figure['counts']}")
+
+
+def check(folder: Path) -> None:
+    """Pooling and figures by loops over a sample, in float64."""
+    from visavis.protocols.ijb_layout import IjbFolder
+
+    rng = np.random.default_rng(1)
+    found = np.load(folder / "templates.npy", mmap_mode="r")
+    embeddings = np.load(folder / "embeddings.npy", mmap_mode="r")
+    table = np.loadtxt(folder / "meta" / "ijbc_face_tid_mid.txt", dtype=np.int64, usecols=(1, 2))
+    worst = 0.0
+    for template in rng.choice(TEMPLATES, 300, replace=False):
+        rows = np.flatnonzero(table[:, 0] == template + 1)
+        total = np.zeros(DIMENSION)
+        for medium in np.unique(table[rows, 1]):
+            frames = [embeddings[row].astype(float) for row in rows if table[row, 1] == medium]
+            frames = [frame / np.linalg.norm(frame) for frame in frames if np.isfinite(frame).all()]
+            total += np.mean(frames, axis=0) if frames else 0
+        if np.linalg.norm(total) > 0:
+            worst = max(worst, float(np.abs(total / np.linalg.norm(total) - found[template]).max()))
+        else:
+            assert np.isnan(found[template]).all()
+    print(f"\n300 templates by loops: largest difference of a component {worst:.1e}")
+    set_ = IjbFolder.find(folder)
+    pairs = set_.pairs(set_.images())
+    vectors = np.asarray(found)
+    from sklearn.metrics import roc_curve
+
+    from visavis.protocols.template_pairs import pair_similarities
+
+    fast = pair_similarities(vectors, pairs.left, pairs.right)
+    sample = rng.choice(PAIRS, 20_000, replace=False)
+    slow = np.array(
+        [vectors[a].astype(float) @ vectors[b] for a, b in zip(pairs.left[sample], pairs.right[sample], strict=True)]
+    )
+    print(f"20,000 pairs by loops: largest difference {np.nanmax(np.abs(fast[sample] - slow)):.1e}")
+    far, tar, _ = roc_curve(pairs.same, np.nan_to_num(fast, nan=-2), drop_intermediate=False)
+    told = ", ".join(
+        f"{rate:g}: {tar[np.searchsorted(far, rate, side='right') - 1]:.6f}" for rate in 10.0 ** np.arange(-6, 0)
+    )
+    print(f"TAR at FAR by scikit-learn, failures at the bottom: {told}")
+
+
+if __name__ == "__main__":
+    main()

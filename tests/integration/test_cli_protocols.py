@@ -1,0 +1,124 @@
+"""visavis evaluate bin, ijb, rfw, tinyface and megaface, as a user meets them; patterns instead of faces."""
+
+import pickle
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+
+from commands import call
+from ijb_sets import write_ijb
+from patterns import pattern, png, unit, varied
+
+pytestmark = pytest.mark.usefixtures("one_pipeline")
+
+
+@pytest.fixture
+def rng():
+    return np.random.default_rng(0)
+
+
+@pytest.fixture
+def lfw(tmp_path, rng):
+    encoded, same = [], []
+    for number in range(10):
+        one = pattern(rng)
+        encoded += [png(one), png(varied(one, rng) if number % 2 == 0 else pattern(rng))]
+        same.append(number % 2 == 0)
+    (tmp_path / "lfw.bin").write_bytes(pickle.dumps((encoded, same), 2))
+    return tmp_path / "lfw.bin"
+
+
+def test_verification_files(capfd, lfw):
+    ran = call(capfd, "evaluate", "bin", lfw, lfw, "--flip", "--resamples", "20", "--json")
+    assert ran.code == 0 and ran.json["kind"] == "bin" and [one["set"] for one in ran.json["sets"]] == ["lfw", "lfw"]
+    assert set(ran.json["sets"][0]["insightface"]) == {
+        "accuracy", "accuracy_std", "accuracy_flip", "accuracy_flip_std", "xnorm",
+    }  # fmt: skip
+    told = call(capfd, "evaluate", "bin", lfw, "--resamples", "20").out
+    assert "InsightFace's rule: XNorm" in told and "accuracy over folds" in told and "with flipping" not in told
+
+
+def test_pairs_point_to_the_command_for_ready_crops(capfd, lfw):
+    told = call(capfd, "evaluate", "pairs", lfw, "--images", lfw).refused(2)
+    assert f"visavis evaluate bin {lfw}" in told
+
+
+def test_ijb_from_embeddings(capfd, tmp_path):
+    copy = write_ijb(tmp_path / "set", images=False)
+    np.save(tmp_path / "e.npy", np.array([unit(cells) for cells in copy.cells]))
+    np.save(tmp_path / "w.npy", np.ones(len(copy.cells)))
+    words = ("evaluate", "ijb", copy.folder, "--embeddings", tmp_path / "e.npy", "--resamples", "20")
+    plain = call(capfd, *words, "--json").json
+    weighed = call(capfd, *words, "--norm-weight", "--weights", tmp_path / "w.npy", "--json").json
+    assert plain["kind"] == "ijb.1-1" and [one["value"] for one in plain["figures"].values()] == [
+        one["value"] for one in weighed["figures"].values()
+    ]
+    assert weighed["settings"]["norm_weight"] and not plain["settings"]["norm_weight"]
+    told = call(capfd, *words, "--detector-weight").out
+    assert "tar_at_far.1e-4" in told and "false matches" in told and "oracle threshold" in told
+    many = call(capfd, *words, "--one-to-n", "--json").json
+    assert many["kind"] == "ijb.1-n" and "mean.tpir_at_fpir.1e-2" in many["figures"]
+    assert "mean.rank.1" in call(capfd, *words, "--one-to-n").out
+    assert "not both" in call(capfd, *words, "--model", "embedder/sface.2021dec").refused(2)
+    assert "from 0" in call(capfd, *words[:-1], "-1").refused(2)
+    np.save(tmp_path / "e.npy", np.ones((3, 4)))
+    assert "3 embeddings" in call(capfd, *words).refused(3)
+
+
+def test_ijb_from_pictures(capfd, tmp_path):
+    copy = write_ijb(tmp_path / "set")
+    words = ("evaluate", "ijb", copy.folder, "--resamples", "5", "--json")
+    kept = call(capfd, *words, "--save", tmp_path / "e.npy").json
+    again = call(
+        capfd, "evaluate", "ijb", copy.folder, "--embeddings", tmp_path / "e.npy", "--resamples", "5", "--json"
+    )
+    assert kept["figures"] == again.json["figures"] and kept["model"] == "embedder/sface.2021dec"
+    assert np.load(tmp_path / "e.npy").shape == (len(copy.cells), 128)
+    assert "no folder" in call(capfd, *words[:3], "--save", tmp_path / "none/e.npy").refused(2)
+
+
+def test_rfw(capfd, tmp_path, rng, lfw):
+    for group in ("African", "Asian"):
+        (tmp_path / f"{group}_test.bin").write_bytes(lfw.read_bytes())
+    words = ("evaluate", "rfw", tmp_path, "--resamples", "20", "--at", "fmr=0.1")
+    record = call(capfd, *words, "--json").json
+    assert (record["kind"], record["groups"], record["settings"]["at"]) == ("rfw", 2, "fmr=0.1")
+    assert record["figures"]["spread.accuracy.std"]["value"] == 0
+    told = call(capfd, *words).out
+    assert "African.fmr.common" in told and "spread.accuracy.mean" in told
+    assert "of the groups" in call(capfd, "evaluate", "rfw", tmp_path / "none").refused(3)
+
+
+def test_tinyface(capfd, tmp_path, rng):
+    top = tmp_path / "Testing_Set"
+    for folder, prefix, count in (("Gallery_Match", "g", 3), ("Probe", "p", 3), ("Gallery_Distractor", "d", 4)):
+        (top / folder).mkdir(parents=True)
+        for row in range(count):
+            (top / folder / f"{prefix}{row}.jpg").write_bytes(png(pattern(rng)))
+    for stem, kind in (("gallery_match", "gallery"), ("probe", "probe")):
+        names = np.empty((3, 1), object)
+        names[:, 0] = [f"{kind[0]}{row}.jpg" for row in range(3)]
+        savemat(top / f"{stem}_img_ID_pairs.mat", {f"{kind}_set": names, f"{kind}_ids": np.arange(3)[:, None]})
+    words = ("evaluate", "tinyface", tmp_path, "--crops", top, "--resamples", "5")
+    record = call(capfd, *words, "--json").json
+    assert (record["kind"], record["probes"], record["distractors"]) == ("tinyface", 3, 4)
+    assert "rank.20" in call(capfd, *words).out
+    assert "none of the 3 pictures" in call(capfd, *words[:3]).refused(3)
+
+
+def test_megaface(capfd, tmp_path, rng):
+    for person in "ab":
+        (tmp_path / "probes" / person).mkdir(parents=True)
+        one = pattern(rng)
+        for row in range(2):
+            (tmp_path / "probes" / person / f"{person}{row}.png").write_bytes(png(varied(one, rng)))
+    (tmp_path / "others/0/u").mkdir(parents=True)
+    for row in range(12):
+        (tmp_path / "others/0/u" / f"{row}.png").write_bytes(png(pattern(rng)))
+    (tmp_path / "noises.txt").write_text("0/u/3.png\n")
+    words = ("evaluate", "megaface", tmp_path / "probes", tmp_path / "others", "--aligned", "--resamples", "5")
+    record = call(capfd, *words, "--distractor-noises", tmp_path / "noises.txt", "--json").json
+    assert (record["kind"], record["distractors"], record["removed_distractors"]) == ("megaface", 11, 1)
+    assert list(record["figures"])[:2] == ["rank.1.of.10", "rank.1.of.11"]
+    assert "rank.1.of.12" in call(capfd, *words).out
