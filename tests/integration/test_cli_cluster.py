@@ -117,3 +117,31 @@ def test_a_folder_that_is_there_and_a_file_that_is_no_store_are_refused(capfd, p
     assert "already" in call(capfd, "cluster", photos, "--out", tmp_path).refused(2)
     (tmp_path / "x.vvt").write_text("nothing")
     assert "no file of compact templates" in call(capfd, "cluster", tmp_path / "x.vvt").refused(3)
+
+
+def test_a_picture_is_compared_with_a_stored_template_as_with_its_picture(capfd, photos, store):
+    one, other, name = photos / "a/1.png", photos / "b/0.png", f"{photos}/a/0.png"
+    stored = call(capfd, "verify", one, f"{store}::{name}", "--json").json
+    direct = call(capfd, "verify", one, name, "--json").json
+    assert stored["answer"] == direct["answer"] == "same"
+    assert stored["similarity"] == pytest.approx(direct["similarity"], abs=0.01)
+    assert stored["threshold"] == direct["threshold"] and stored["left"] == direct["left"]
+    assert stored["right"][0]["template"] == f"{store}::{name}" and stored["right"][0]["space"] == stored["space"]
+    assert any("stored template" in warning for warning in stored["warnings"])
+    said = call(capfd, "verify", other, one, "--", f"{store}::{photos}/b/1.png")
+    assert said.code == 0 and "a stored template" in said.out
+    both = call(capfd, "verify", one, f"{store}::{photos}/both.png", "--json").json
+    assert both["right"][0]["pictures"] == 2
+
+
+def test_stored_templates_that_do_not_fit_are_refused(capfd, photos, store, tmp_path):
+    one = photos / "a/1.png"
+    for words, code, told in (
+        ((one, f"{store}::{photos}/a/2.png"), 2, "no template named"),
+        ((one, f"{store}::{photos}/wall.png"), 3, "no face"),
+        ((f"{store}::{photos}/a/0.png", one), 2, "pictures stand on the left"),
+        ((one, f"{store}::{photos}/a/0.png", "--report", tmp_path / "r.html"), 2, "--report needs the pictures"),
+        ((one, f"{store}::{photos}/a/0.png", "--flip"), 4, "calibration"),
+        ((one, f"{tmp_path}/none.vvt::a"), 3, "no such file"),
+    ):
+        assert told in call(capfd, "verify", *words).refused(code)

@@ -10,12 +10,14 @@ import typer
 
 from visavis.cli import options
 from visavis.cli.output import console, print_json, shown
+from visavis.cli.verify_stored import compare_stored, wants_stored
 from visavis.errors import UsageError
 
 if TYPE_CHECKING:
     from visavis.pipeline.case import Case
     from visavis.pipeline.pipeline import Pipeline
     from visavis.pipeline.side import Side
+    from visavis.types import Decision
 
 SEPARATOR = "::versus::"
 """Stands for ``--`` between the two sides; the option parser would swallow that."""
@@ -25,7 +27,7 @@ def verify(
     pictures: Annotated[
         list[str],
         typer.Argument(
-            help="Two pictures, or several of one person, `--`, and several of the other.",
+            help="Two pictures, or several of one person, `--`, and several of the other, or NAME.vvt::PICTURE.",
             metavar="PICTURE... [--] ...",
         ),
     ],
@@ -55,7 +57,8 @@ def verify(
 
     The answer is same, different or inconclusive, with the similarity, the threshold, its false match rate with
     interval and population, the likelihood ratio, the quality of each picture and what to beware of. The most
-    central large face of each picture is compared; several pictures of a side are pooled by their quality.
+    central large face of each picture is compared; several pictures of a side are pooled by their quality. The right
+    side may be a template that visavis embed stored, store.vvt::PICTURE.
 
     Examples: visavis verify a.jpg b.jpg; visavis verify a1.jpg a2.jpg -- b.jpg --at fmr=1e-4 --report why.html
     """
@@ -79,6 +82,13 @@ def verify(
         "policy": policy,
     }
     pipeline = options.build_pipeline(model=model, calibration=calibration, **shared)
+    if wants_stored(left, right, needs_pictures={"--report": report, "--second": second}):
+        decided, side, stored = compare_stored(pipeline, left, right[0], at=point, children=children)  # type: ignore[arg-type]
+        if as_json:
+            print_json({**decided.to_dict(), "left": _described(side), "right": [stored]})
+        else:
+            _print(decided, {"left": side}, unfit=any(side.unfit), stored=stored["template"])
+        return
     other = None if second is None else _second(second, shared)
     case = pipeline.examine(
         options.sources(left),
@@ -93,7 +103,7 @@ def verify(
     if as_json:
         print_json({**case.decision.to_dict(), "left": _described(case.left), "right": _described(case.right)})
     else:
-        _print(case)
+        _print(case.decision, {"left": case.left, "right": case.right}, unfit=case.unfit)
 
 
 def _again(left: list[str], right: list[str], given: dict[str, Any]) -> str:
@@ -148,8 +158,7 @@ def _described(side: Side) -> list[dict[str, Any]]:
     ]
 
 
-def _print(case: Case) -> None:
-    decision = case.decision
+def _print(decision: Decision, sides: dict[str, Side], *, unfit: bool, stored: str = "") -> None:
     words = {"same": "SAME person", "different": "DIFFERENT people", "inconclusive": "INCONCLUSIVE"}
     out = console()
     out.print(words[decision.answer], style="bold green" if decision.answer == "same" else "bold yellow")
@@ -163,15 +172,17 @@ def _print(case: Case) -> None:
             f"({100 * rate.level:g} %)"
         )
     out.print(f"population  {decision.population if decision.fmr is None else decision.fmr.population}")
-    if case.unfit:
+    if unfit:
         out.print("llr         none: it was fitted on faces that keep the quality limits")
     elif decision.llr is not None:
         out.print(f"llr         {decision.llr:+.2f} (log10: {_odds(decision.llr)})")
-    for name, side in (("left", case.left), ("right", case.right)):
+    for name, side in sides.items():
         for row, source in enumerate(side.sources):
             box = " ".join(f"{value:.0f}" for value in side.faces.boxes[row])
             quality = "" if side.assessment is None else f"   quality {side.assessment.fused.score[row]:.0f}"
             out.print(f"{name:<10}  {shown(source)}   face {box}{quality}")
+    if stored:
+        out.print(f"right       {shown(stored)}   a stored template")
     made = decision.made_by
     out.print(f"made by     {made.model}, {made.engine} {made.engine_version}, {made.precision}")
     if decision.second is not None:

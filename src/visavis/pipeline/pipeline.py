@@ -306,6 +306,7 @@ class Pipeline:
         at: FMR,
         warnings: Sequence[str] = (),
         children: Children = "unknown",
+        unfit: Sequence[str] = (),
     ) -> Decision:
         """A decision on two templates; the pictures' quality is not known then.
 
@@ -318,6 +319,7 @@ class Pipeline:
             at: The operating point.
             warnings: What else the reader must know.
             children: Whether a child under 13 is concerned, as the caller knows it.
+            unfit: Why faces fail the quality limits, where the caller knows their pictures.
 
         Raises:
             SpaceError: The templates are of different spaces, or of another space than the calibration.
@@ -335,6 +337,7 @@ class Pipeline:
             counts=counts,
             made_by=self.made_by,
             children=children,
+            unfit=unfit,
             warnings=(*warnings, *([_TWO_SPACES] if left.space.fingerprint != right.space.fingerprint else [])),
         )
 
