@@ -32,6 +32,9 @@ FAMILIES = {
     "iresnet": partial(IResNetBackbone, (1, 2, 1, 1), size=32, dimension=16),
     "adaface-iresnet": partial(AdaFaceIResNetBackbone, (2, 1, 1, 1), size=32, dimension=16),
     "mobilefacenet": partial(MobileFaceNetBackbone, (2, 1, 1, 1), width=0.125, size=32, dimension=16),
+    "mobilefacenet-relu": partial(
+        MobileFaceNetBackbone, (0, 1, 1, 1), width=0.125, size=32, dimension=16, activation="relu"
+    ),
     "light-cnn-4": partial(LightCNN4Backbone, size=92, dimension=16),
     "light-cnn-9": partial(LightCNN9Backbone, size=16, dimension=16),
     "light-cnn-29": partial(LightCNN29Backbone, False, size=16, dimension=16),
@@ -42,6 +45,7 @@ FAMILIES = {
     "facenet-narrow": partial(FaceNetBackbone, True, size=32, dimension=16, batch_norm=True),
     "facenet-nn1": partial(FaceNetNN1Backbone, size=32, dimension=16, hidden=8),
     "vit": partial(ViTBackbone, ViTShape(16, 3, heads=2, patch=4), size=16, dimension=16),
+    "vit-stem": partial(ViTBackbone, ViTShape(16, 2, heads=2, patch=8, stem="convolutions"), size=32, dimension=16),
     "swin-mean": partial(SwinBackbone, SwinShape(8, (2, 2), (1, 2), 2, 4, False, True, "mean"), size=32, dimension=16),
     "swin-all": partial(SwinBackbone, SwinShape(8, (1, 2), (1, 2), 2, 4, True, False, "all"), size=16, dimension=16),
 }

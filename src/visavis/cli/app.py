@@ -24,8 +24,11 @@ from visavis.cli import (
     evaluate,
     explain,
     export,
+    mix,
     models,
+    overlap,
     pack,
+    relabel,
     reproduce,
     systems,
     train,
@@ -57,7 +60,10 @@ app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
 app.command("cluster")(cluster.cluster)
 app.command("pack")(pack.pack)
+app.command("mix")(mix.mix)
+app.command("overlap")(overlap.overlap)
 app.command("explain")(explain.explain)
+app.command("relabel")(relabel.relabel)
 app.command("train")(train.train)
 app.command("export")(export.export)
 app.command("models")(models.models)

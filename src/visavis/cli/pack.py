@@ -51,6 +51,10 @@ def pack(
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The pictures are aligned crops already; nothing is detected.")
     ] = False,
+    unlabelled: Annotated[
+        bool,
+        typer.Option("--unlabelled", help="The labels are no persons: no loss takes them; a teacher's targets are."),
+    ] = False,
     detector: options.Detector = None,
     device: options.Device = None,
     minimum_size: options.MinimumSize = 0.0,
@@ -80,7 +84,9 @@ def pack(
     selected = select(collection, role=role, without=merged_names(without or ()), set_name=set_name)
     maker = _maker(aligned, detector, size=size, device=device, policy=policy, minimum_size=minimum_size)
     with progress("packing") as advance:
-        made = pack_collection(collection, selected, out, maker, engine=engine, progress=advance)
+        made = pack_collection(
+            collection, selected, out, maker, engine=engine, labelled=not unlabelled, progress=advance
+        )
     if as_json:
         print_json(_record(made))
     else:

@@ -14,7 +14,7 @@ class Batch:
 
     Attributes:
         pixels: uint8 RGB ``(B, S, S, 3)``, augmented where the loader augments.
-        labels: int64 ``(B,)``, class 0..C-1 of the loader.
+        labels: int64 ``(B,)``, class 0..C-1 of the loader; -1 where a crop has no label.
         rows: int64 ``(B,)``, row of each crop over all packs of the loader, one after the other.
         landmarks: float32 ``(B, 5, 2)`` in pixels of the crop, moved with the augmentation.
     """

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Iterator, Sequence
 from itertools import count
 
@@ -14,6 +15,7 @@ from visavis.data.pack import Pack
 from visavis.data.samplers import BlockShuffle, Sampler
 from visavis.errors import UsageError
 from visavis.runtime.workers import ordered_map
+from visavis.training.batches import rows_of_share
 
 
 class PackLoader:
@@ -36,9 +38,10 @@ class PackLoader:
 
     Attributes:
         batch: Rows of a batch.
-        identities: Name of each class: the identity, with the number of its pack where there are several.
+        identities: Name of each class: the identity, with the number of its pack where there are several. Packs whose
+            identities are no persons (`PackMeta.labelled`) have none.
         rows: int64 ``(N,)``, the rows that are used, sorted.
-        labels: int64 ``(N,)``, class of each of them.
+        labels: int64 ``(N,)``, class of each of them; -1 in packs that have no classes.
 
     Raises:
         UsageError: No packs, packs that differ in size or template, the same pack twice, rows that are not there, or
@@ -69,6 +72,7 @@ class PackLoader:
         self._starts = self._ends - np.array([len(pack) for pack in self.packs])
         self.rows = self._checked(rows)
         self.labels, self.identities = self._classes()
+        self._share = slice(0, batch)
         self._plan = (sampler or BlockShuffle()).plan(self.labels, batch=batch, seed=seed)
 
     @property
@@ -87,7 +91,7 @@ class PackLoader:
         return self._plan.steps_per_epoch
 
     def batch_rows(self, step: int) -> NDArray[np.int64]:
-        """The rows of a global step, int64 ``(B,)``, over all packs."""
+        """The rows of a global step, int64 ``(B,)``, over all packs; those of all processes."""
         return self.rows[self._plan.places(step)]
 
     def names_of(self, rows: NDArray[np.int64]) -> list[str]:
@@ -97,9 +101,15 @@ class PackLoader:
             self.packs[number].names[int(row - self._starts[number])] for number, row in zip(numbers, rows, strict=True)
         ]
 
+    def share(self, rank: int, size: int) -> PackLoader:
+        """The same batches, of which this one gives the rows of one process; see `SharedBatches.share`."""
+        part = copy.copy(self)
+        part._share = rows_of_share(self.batch, rank, size)
+        return part
+
     def load(self, step: int) -> Batch:
-        """The batch of a global step."""
-        places = self._plan.places(step)
+        """The batch of a global step, or this process's share of it."""
+        places = self._plan.places(step)[self._share]
         rows = self.rows[places]
         pixels = np.empty((len(rows), self.size, self.size, 3), np.uint8)
         landmarks = np.empty((len(rows), 5, 2), np.float32)
@@ -112,7 +122,9 @@ class PackLoader:
             pixels[here] = pack.pixels[rows[here] - start]
             landmarks[here] = pack.landmarks[rows[here] - start]
         if self._augmentation is not None:
-            pixels, landmarks = self._augmentation.apply(pixels, landmarks, seed=self._seed, step=step)
+            pixels, landmarks = self._augmentation.apply(
+                pixels, landmarks, seed=self._seed, step=step, first=self._share.start
+            )
         return Batch(pixels, self.labels[places], rows, landmarks)
 
     def stream(self, start: int = 0) -> Iterator[Batch]:
@@ -141,14 +153,22 @@ class PackLoader:
 
     def _classes(self) -> tuple[NDArray[np.int64], tuple[str, ...]]:
         counts = np.cumsum([0, *(len(pack.identities) for pack in self.packs)])
-        everyone = np.concatenate([pack.labels + before for pack, before in zip(self.packs, counts[:-1], strict=True)])
-        used, labels = np.unique(everyone[self.rows], return_inverse=True)
+        everyone = np.concatenate(
+            [
+                pack.labels + before if pack.meta.labelled else np.full(len(pack), -1, np.int64)
+                for pack, before in zip(self.packs, counts[:-1], strict=True)
+            ]
+        )[self.rows]
+        known = everyone >= 0
+        used, places = np.unique(everyone[known], return_inverse=True)
+        labels = np.full(len(everyone), -1, np.int64)
+        labels[known] = places
         names = []
         for person in used:
             number = int(np.searchsorted(counts, person, "right")) - 1
             name = self.packs[number].identities[int(person - counts[number])]
             names.append(name if len(self.packs) == 1 else f"{number}/{name}")
-        return labels.astype(np.int64), tuple(names)
+        return labels, tuple(names)
 
 
 def _check_distinct(packs: Sequence[Pack]) -> None:

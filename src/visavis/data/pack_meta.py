@@ -36,6 +36,8 @@ class PackMeta:
         left_out: Number of people left out because of their role, by role.
         without: Number of pictures left out by a list.
         ledger: sha256 of the people ledger; None where it was not asked.
+        labelled: Whether an identity is a person. If not, the identities say only whose picture a crop is made of, and
+            no loss takes them as labels.
     """
 
     size: int
@@ -53,6 +55,7 @@ class PackMeta:
     left_out: Mapping[str, int] = field(default_factory=dict)
     without: int = 0
     ledger: str | None = None
+    labelled: bool = True
 
     def to_json(self) -> bytes:
         """The record as JSON, the same bytes for the same record."""

@@ -7,6 +7,7 @@ import secrets
 import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 
@@ -30,6 +31,7 @@ class PackWriter:
         template: Name of the landmark template that the crops follow; of the ArcFace template at this size when None.
         detector: Tag of what placed the landmarks.
         source: Where the pictures came from.
+        about: What else the pack says of itself, such as set and roles; what the other arguments say comes first.
 
     Raises:
         UsageError: The folder exists, or the size is not in 1..4096.
@@ -43,12 +45,14 @@ class PackWriter:
         template: str | None = None,
         detector: str = "given",
         source: str = "",
+        about: PackMeta | None = None,
     ) -> None:
         self.path = Path(path)
         check_new(self.path)
         self._points = arcface_at(size).array().astype(np.float32)
         self._size, self._detector, self._template = size, detector, template or arcface_at(size).name
         self._source = source
+        self._about = about
         self._detected: bool | None = None
         self._rows = PackColumns()
         self._draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}.part")
@@ -132,6 +136,9 @@ class PackWriter:
             self._pixels.finish(len(self._rows.names))
             landmarks: Landmarks = "detected" if self._detected else "template"
             about = PackMeta(self._size, self._template, self._detector, landmarks, source=self._source)
+            if self._about is not None:
+                said = ("size", "template", "detector", "landmarks", "source")
+                about = replace(self._about, **{name: getattr(about, name) for name in said})
             self._rows.save(self._draft, about)
             self._draft.rename(self.path)
 

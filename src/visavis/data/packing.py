@@ -44,6 +44,7 @@ def pack_collection(
     maker: CropMaker,
     *,
     engine: JobEngine,
+    labelled: bool = True,
     progress: Callable[[int, int], None] | None = None,
 ) -> Pack:
     """Make a pack of a collection, or go on with one that was interrupted.
@@ -60,6 +61,7 @@ def pack_collection(
         path: The folder to make.
         maker: From pictures to crops.
         engine: Runs the chunks.
+        labelled: Whether an identity of the collection is a person; see `PackMeta.labelled`.
         progress: Called with the number of pictures done and of all.
 
     Raises:
@@ -75,7 +77,7 @@ def pack_collection(
         check_new(target)
     with disk_errors(place):
         place.mkdir(exist_ok=True)
-    packing = _Packing(collection, selected, target, place, maker)
+    packing = _Packing(collection, selected, target, place, maker, labelled)
     with _alone(place, target), _removed_on(place, NoFaceError):
         if os.path.lexists(target):
             finished = packing.finished()
@@ -128,6 +130,7 @@ class _Packing:
     target: Path
     place: Path
     maker: CropMaker
+    labelled: bool
 
     def run(self, engine: JobEngine, progress: Callable[[int, int], None] | None) -> None:
         total, before = len(self.selected.rows), self.collection.fingerprint()
@@ -169,6 +172,7 @@ class _Packing:
             "people": hashed(self.selected.people),
             "maker": self.maker.fingerprint(),
             "chunk": CHUNK,
+            **({} if self.labelled else {"labelled": False}),
         }
         return hashed([json.dumps(record, sort_keys=True)])
 
@@ -235,6 +239,7 @@ class _Packing:
             left_out=chosen.left_out,
             without=chosen.without,
             ledger=chosen.ledger,
+            labelled=self.labelled,
         )
 
     def _gone(self, part: Path) -> InputError:

@@ -119,6 +119,11 @@ class _GroupPlan:
     ) -> None:
         if batch < 1 or batch > len(labels):
             raise UsageError(f"a batch has 1 to {len(labels)} rows, as there are so many; got {batch}")
+        if len(labels) and labels.min() < 0:
+            raise UsageError(
+                "batches by person need to know whom each crop shows; these packs have crops without a label: leave "
+                "such packs out, or take the order BlockShuffle"
+            )
         self._order = np.argsort(labels, kind="stable").astype(np.int64)
         self._ends = np.cumsum(np.bincount(labels)).astype(np.int64)
         self._starts = np.concatenate([[0], self._ends[:-1]])

@@ -56,10 +56,10 @@ def dequantise_blocks(
 
 
 def dequantise(model: onnx.ModelProto) -> onnx.ModelProto:
-    """A plain fp32 copy of a model whose weights are stored as blocks of integers.
+    """A plain fp32 copy of a model whose weights are stored as integers or halves.
 
-    Every DequantizeLinear whose inputs are initialisers becomes a constant, the Reshape that follows is
-    folded, and inputs that nothing reads are dropped.
+    Every DequantizeLinear, and every Cast of halves to float32, whose inputs are initialisers becomes a constant, the
+    Reshape that follows is folded, and inputs that nothing reads are dropped.
     """
     network = graphs.Graph(model)
     kept = []
@@ -73,6 +73,8 @@ def dequantise(model: onnx.ModelProto) -> onnx.ModelProto:
                 axis=int(attributes.get("axis", 1)),
                 block_size=int(attributes.get("block_size", 0)),
             )
+        elif node.op_type == "Cast" and _widens(node, network):
+            network.weights[node.output[0]] = network.weights[node.input[0]].astype(np.float32)
         elif node.op_type == "Reshape" and all(name in network.weights for name in node.input):
             values, shape = network.weights[node.input[0]], network.weights[node.input[1]].tolist()
             if not graphs.attributes(node).get("allowzero", 0):
@@ -82,3 +84,9 @@ def dequantise(model: onnx.ModelProto) -> onnx.ModelProto:
             kept.append(node)
     network.nodes = kept
     return network.model()
+
+
+def _widens(node: onnx.NodeProto, network: graphs.Graph) -> bool:
+    """Whether a Cast makes float32 of weights stored as halves."""
+    weights = network.weights.get(node.input[0])
+    return weights is not None and weights.dtype == np.float16 and graphs.attributes(node)["to"] == 1

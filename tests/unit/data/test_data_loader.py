@@ -1,4 +1,5 @@
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from itertools import islice
 
 import numpy as np
@@ -6,7 +7,7 @@ import pytest
 
 from visavis.data.augmentation.augmentation import Augmentation
 from visavis.data.loader import PackLoader
-from visavis.data.pack import Pack
+from visavis.data.pack import META, Pack
 from visavis.data.samplers import Balanced, BlockShuffle, PeopleByPictures
 from visavis.errors import UsageError
 
@@ -171,3 +172,22 @@ def test_a_pack_given_twice_is_refused(packs, tmp_path):
     for both in ((packs[0], copy), (packs[0], packs[1], packs[0])):
         with pytest.raises(UsageError, match="hold the same crops"):
             PackLoader(both, batch=4, seed=0)
+
+
+def unlabelled(pack):
+    (pack.path / META).write_bytes(replace(pack.meta, labelled=False).to_json())
+    return Pack.open(pack.path)
+
+
+def test_packs_without_labels_have_no_classes(tmp_path):
+    one = make(tmp_path / "one", ["b", "a", "b"])
+    two = unlabelled(make(tmp_path / "two", ["a", "b", "c", "d"], seed=1))
+    loader = PackLoader([two, one], batch=7, seed=0)
+    assert loader.identities == ("1/a", "1/b") and loader.labels.tolist() == [-1, -1, -1, -1, 1, 0, 1]
+    batch = loader.load(0)
+    assert batch.labels.tolist() == loader.labels[batch.rows].tolist()
+    alone = PackLoader(two, batch=2, seed=0)
+    assert alone.classes == 0 and set(alone.labels.tolist()) == {-1}
+    for sampler in (Balanced(), PeopleByPictures(1)):
+        with pytest.raises(UsageError, match="without a label"):
+            PackLoader([two, one], batch=2, seed=0, sampler=sampler)

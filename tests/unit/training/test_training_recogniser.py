@@ -357,3 +357,57 @@ def test_some_rows_are_trained_on_and_others_do_not_go_on(packs, tmp_path):
     assert json.loads((tmp_path / "classes.json").read_text()) == list(packs[0].identities[2:])
     with pytest.raises(UsageError, match="rows was"):
         train_recogniser(RECIPE, packs[0], rows=rows[1:], out=tmp_path, resume=True)
+
+
+def test_rows_without_a_label_add_nothing_to_losses_on_labels():
+    torch.manual_seed(0)
+    backbone = TINY.build("backbone").eval()
+    identity = registry.create("loss/cosface", dimension=16, classes=4, scale=8.0)
+    targets = np.random.default_rng(3).standard_normal((8, 16)).astype(np.float32)
+    task = RecogniserTask(
+        backbone, registry.create("loss/distillation"), terms={"identity": (identity, 0.5)}, targets=targets
+    )
+    whole = batch()
+    known = np.array([0, 2, 3, 6])
+    labels = np.full(8, -1)
+    labels[known] = whole.labels[known]
+    with torch.no_grad():
+        losses = task.step(dataclasses.replace(whole, labels=labels), state())
+        embeddings = backbone(task.inputs(whole.pixels, torch.device("cpu")))
+        alone = identity(embeddings[known], torch.from_numpy(whole.labels[known]))
+        cosines = F.cosine_similarity(embeddings, torch.from_numpy(targets))
+        none = task.step(dataclasses.replace(whole, labels=np.full(8, -1)), state())
+    assert losses["identity"].item() == pytest.approx(0.5 * alone.item() * 4 / 8, rel=1e-5)
+    assert losses["loss"].item() == pytest.approx(1 - cosines.mean().item(), rel=1e-5)
+    assert none["identity"].item() == 0.0 and none["loss"].item() == losses["loss"].item()
+
+
+def test_nothing_is_validated_on_a_pack_without_labels(packs):
+    pack = packs[1]
+    with pytest.raises(UsageError, match="does not say whom"):
+        PackRows(dataclasses.replace(pack, meta=dataclasses.replace(pack.meta, labelled=False)))
+
+
+def test_targets_are_those_of_the_embedder_and_are_made_once(packs, monkeypatch, tmp_path):
+    from visavis.training.recipes import teacher as module
+
+    class Counting:
+        card = dataclasses.replace(registry.load("embedder/sface.2021dec"), dimension=4)
+        calls = 0
+
+        def embed(self, crops):
+            Counting.calls += 1
+            values = np.array([[p[0, 0, 0], p[1, 1, 1], p[2, 2, 2], 1] for p in crops.pixels], np.float32)
+
+            class Made:
+                vectors = values
+
+            return Made()
+
+    monkeypatch.setenv("VISAVIS_CACHE", str(tmp_path))
+    monkeypatch.setattr(module, "create_embedder", lambda model, engine: Counting())
+    first = module.Teacher("x").targets(packs, dimension=4)
+    calls = Counting.calls
+    pixels = np.concatenate([np.asarray(pack.pixels) for pack in packs])
+    assert first[:, 1].tolist() == pixels[:, 1, 1, 1].tolist() and calls == 2
+    assert np.array_equal(module.Teacher("x").targets(packs, dimension=4), first) and Counting.calls == calls

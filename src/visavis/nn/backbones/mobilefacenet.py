@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from typing import Literal, get_args
 
 from torch import Tensor, nn
 
@@ -12,9 +13,11 @@ from visavis.nn.backbones.backbone import EMBEDDING, Backbone, Keep, check_optio
 from visavis.nn.backbones.contracts import arcface_contract
 from visavis.nn.layers.prelu import PReLU
 
+Activation = Literal["prelu", "relu", "none"]
+
 
 class Unit(nn.Module):
-    """A convolution without bias, BN, and PReLU unless ``linear``.
+    """A convolution without bias, BN, and an activation.
 
     Args:
         inputs: Channels in.
@@ -23,7 +26,7 @@ class Unit(nn.Module):
         stride: Of the convolution.
         padding: Half the kernel when omitted.
         groups: Groups of the convolution.
-        linear: Leave out the PReLU.
+        activation: A PReLU for each channel, a ReLU, or none.
     """
 
     def __init__(
@@ -35,7 +38,7 @@ class Unit(nn.Module):
         stride: int = 1,
         padding: int | None = None,
         groups: int = 1,
-        linear: bool = False,
+        activation: Activation = "prelu",
     ) -> None:
         super().__init__()
         border = side // 2 if padding is None else padding
@@ -43,7 +46,9 @@ class Unit(nn.Module):
             nn.Conv2d(inputs, outputs, side, stride, border, groups=groups, bias=False),
             nn.BatchNorm2d(outputs),
         ]
-        self.layers = nn.Sequential(*parts, *([] if linear else [PReLU(outputs)]))
+        if activation != "none":
+            parts.append(PReLU(outputs) if activation == "prelu" else nn.ReLU(inplace=True))
+        self.layers = nn.Sequential(*parts)
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, inputs, H, W)`` to ``(B, outputs, H', W')``."""
@@ -59,15 +64,16 @@ class Bottleneck(nn.Module):
         outputs: Channels out.
         hidden: Channels between.
         stride: Of the depthwise convolution; with 1 the input is added to the output.
+        activation: Of the two first convolutions.
     """
 
-    def __init__(self, inputs: int, outputs: int, hidden: int, *, stride: int) -> None:
+    def __init__(self, inputs: int, outputs: int, hidden: int, *, stride: int, activation: Activation) -> None:
         super().__init__()
         self.residual = stride == 1
         self.layers = nn.Sequential(
-            Unit(inputs, hidden),
-            Unit(hidden, hidden, side=3, stride=stride, groups=hidden),
-            Unit(hidden, outputs, linear=True),
+            Unit(inputs, hidden, activation=activation),
+            Unit(hidden, hidden, side=3, stride=stride, groups=hidden, activation=activation),
+            Unit(hidden, outputs, activation="none"),
         )
 
     def forward(self, x: Tensor) -> Tensor:
@@ -79,9 +85,11 @@ class Bottleneck(nn.Module):
 class Bottlenecks(nn.Module):
     """Bottlenecks of one width with their inputs added, one after the other."""
 
-    def __init__(self, channels: int, hidden: int, *, count: int) -> None:
+    def __init__(self, channels: int, hidden: int, *, count: int, activation: Activation) -> None:
         super().__init__()
-        self.layers = nn.Sequential(*(Bottleneck(channels, channels, hidden, stride=1) for _ in range(count)))
+        self.layers = nn.Sequential(
+            *(Bottleneck(channels, channels, hidden, stride=1, activation=activation) for _ in range(count))
+        )
 
     def forward(self, x: Tensor) -> Tensor:
         """``(B, channels, H, W)`` to the same shape."""
@@ -103,6 +111,8 @@ class MobileFaceNetBackbone(Backbone):
         width: See above.
         size: Side of the input, a multiple of 8, at least 16.
         dimension: Length of an embedding.
+        activation: ``prelu`` as in the paper, or ``relu``, which runtimes compute within the convolution: several
+            times faster on a CPU.
 
     Attributes:
         head: The global depthwise convolution and the embedding; ``features`` in released checkpoints.
@@ -114,11 +124,20 @@ class MobileFaceNetBackbone(Backbone):
     released: Mapping[str, str] = {"head.": "features."}
 
     def __init__(
-        self, depths: tuple[int, int, int, int], /, *, width: float = 2.0, size: int = 112, dimension: int = 512
+        self,
+        depths: tuple[int, int, int, int],
+        /,
+        *,
+        width: float = 2.0,
+        size: int = 112,
+        dimension: int = 512,
+        activation: Activation = "prelu",
     ) -> None:
         check_options(size=size, multiple=8, smallest=16, dimension=dimension)
         if not 0.125 <= width <= 8 or width * 64 % 8:
             raise UsageError(f"width is a multiple of 1/8 from 1/8 to 8; got {width}")
+        if activation not in get_args(Activation)[:2]:
+            raise UsageError(f"an activation is prelu or relu; got {activation!r}")
         super().__init__()
         self.contract = arcface_contract(size)
         self.dimension = dimension
@@ -132,25 +151,28 @@ class MobileFaceNetBackbone(Backbone):
             },
             EMBEDDING: (dimension,),
         }
-        first: nn.Module = Bottlenecks(narrow, hidden[0], count=depths[0])
+        unit = partial(Unit, activation=activation)
+        bottleneck = partial(Bottleneck, activation=activation)
+        bottlenecks = partial(Bottlenecks, activation=activation)
+        first: nn.Module = bottlenecks(narrow, hidden[0], count=depths[0])
         if depths[0] == 1:  # the released networks keep the paper's convolution in this case
-            first = Unit(narrow, narrow, side=3, groups=int(64 * min(width, 1.0)))
+            first = unit(narrow, narrow, side=3, groups=int(64 * min(width, 1.0)))
         self.layers = nn.ModuleList(
             [
-                Unit(3, narrow, side=3, stride=2),
+                unit(3, narrow, side=3, stride=2),
                 first,
-                Bottleneck(narrow, narrow, hidden[0], stride=2),
-                Bottlenecks(narrow, hidden[0], count=depths[1]),
-                Bottleneck(narrow, wide, hidden[1], stride=2),
-                Bottlenecks(wide, hidden[1], count=depths[2]),
-                Bottleneck(wide, wide, hidden[2], stride=2),
-                Bottlenecks(wide, hidden[1], count=depths[3]),
+                bottleneck(narrow, narrow, hidden[0], stride=2),
+                bottlenecks(narrow, hidden[0], count=depths[1]),
+                bottleneck(narrow, wide, hidden[1], stride=2),
+                bottlenecks(wide, hidden[1], count=depths[2]),
+                bottleneck(wide, wide, hidden[2], stride=2),
+                bottlenecks(wide, hidden[1], count=depths[3]),
             ]
         )
-        self.conv_sep = Unit(wide, last)
+        self.conv_sep = unit(wide, last)
         self.head = nn.Module()
         self.head.layers = nn.Sequential(
-            Unit(last, last, side=side, padding=0, groups=last, linear=True),
+            Unit(last, last, side=side, padding=0, groups=last, activation="none"),
             nn.Flatten(),
             nn.Linear(last, dimension, bias=False),
             nn.BatchNorm1d(dimension),
@@ -179,4 +201,5 @@ class MobileFaceNetBackbone(Backbone):
 
 mobilefacenet = partial(MobileFaceNetBackbone, (1, 4, 6, 2))
 mobilefacenet_large = partial(MobileFaceNetBackbone, (2, 8, 12, 4), width=4.0)
+mobilefacenet_small = partial(MobileFaceNetBackbone, (0, 1, 5, 2), width=0.75, dimension=128, activation="relu")
 mobilefacenet_tiny = partial(MobileFaceNetBackbone, (0, 2, 2, 1), width=0.25, size=56, dimension=128)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -12,7 +13,7 @@ from torch import Tensor, nn
 from visavis.errors import UsageError
 from visavis.nn.backbones.backbone import EMBEDDING, Backbone, Keep, check_options
 from visavis.nn.backbones.contracts import arcface_contract
-from visavis.nn.layers.attention import PatchEmbedding, Perceptron, SelfAttention, start_transformer
+from visavis.nn.layers.attention import ConvolutionStem, PatchEmbedding, Perceptron, SelfAttention, start_transformer
 from visavis.nn.layers.drop_path import DropPath, increasing
 
 
@@ -26,6 +27,7 @@ class ViTShape:
         heads: Attention heads.
         patch: Side of a patch.
         ratio: Hidden values of the perceptron by ``width``.
+        stem: ``patches``, or ``convolutions`` that give as many tokens; ``patch`` is then a power of two, 4 or more.
     """
 
     width: int
@@ -33,6 +35,7 @@ class ViTShape:
     heads: int = 8
     patch: int = 9
     ratio: int = 4
+    stem: Literal["patches", "convolutions"] = "patches"
 
 
 class ViTBlock(nn.Module):
@@ -108,9 +111,10 @@ class ViTBackbone(Backbone):
             "tokens": (tokens, shape.width),
             EMBEDDING: (dimension,),
         }
-        self.patch_embed = PatchEmbedding(shape.width, patch=shape.patch)
+        stem = PatchEmbedding if shape.stem == "patches" else ConvolutionStem
+        self.patch_embed = stem(shape.width, patch=shape.patch)
         self.pos_embed = nn.Parameter(torch.empty(1, tokens, shape.width))
-        self.mask_token = nn.Parameter(torch.empty(1, 1, shape.width))
+        self.mask_token = nn.Parameter(torch.empty(1, 1, shape.width), requires_grad=masked > 0.0)
         self.body = nn.ModuleList(ViTBlock(shape, drop=drop) for drop in increasing(drop_path, shape.depth))
         self.norm = nn.LayerNorm(shape.width)
         self.feature = nn.Sequential(
@@ -158,6 +162,13 @@ def _put_back(tokens: Tensor, order: Tensor, blank: Tensor) -> Tensor:
 
 
 vit_t = partial(ViTBackbone, ViTShape(256, 12))
+vit_mini = partial(
+    ViTBackbone,
+    ViTShape(144, 6, heads=6, patch=16, stem="convolutions"),
+    dimension=128,
+    drop_path=0.0,
+    masked=0.0,
+)
 vit_s = partial(ViTBackbone, ViTShape(512, 12))
 vit_b = partial(ViTBackbone, ViTShape(512, 24))
 vit_l = partial(ViTBackbone, ViTShape(768, 24), drop_path=0.05, masked=0.05)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from contextlib import nullcontext
+from itertools import pairwise
 
 import torch
 from torch import Tensor, nn
@@ -89,6 +90,32 @@ class PatchEmbedding(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """``(B, 3, H, W)`` to tokens ``(B, H // patch * (W // patch), width)``, row by row."""
         result: Tensor = self.norm(self.proj(x).flatten(2).transpose(1, 2))
+        return result
+
+
+class ConvolutionStem(nn.Module):
+    """Tokens by 3 x 3 convolutions of stride 2 with BN and ReLU and one 1 x 1 convolution, in place of patches.
+
+    Xiao et al. 2021, Early convolutions help transformers see better: trains faster and with less data. Channels
+    double from layer to layer, up to ``width``.
+
+    Args:
+        width: Length of a token.
+        patch: Pixels between two tokens; a power of two, 4 or more.
+    """
+
+    def __init__(self, width: int, *, patch: int) -> None:
+        super().__init__()
+        count = patch.bit_length() - 1
+        channels = [3, *(-(-width // 2 ** (count - 1 - n)) for n in range(count))]
+        layers: list[nn.Module] = []
+        for inputs, outputs in pairwise(channels):
+            layers += [nn.Conv2d(inputs, outputs, 3, 2, 1, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)]
+        self.proj = nn.Sequential(*layers, nn.Conv2d(width, width, 1))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """``(B, 3, H, W)`` to tokens ``(B, H // patch * (W // patch), width)``, row by row."""
+        result: Tensor = self.proj(x).flatten(2).transpose(1, 2)
         return result
 
 

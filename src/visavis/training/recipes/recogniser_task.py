@@ -13,11 +13,14 @@ from torch import Tensor, nn
 from visavis.data.batch import Batch
 from visavis.errors import UsageError
 from visavis.losses.loss import Loss
+from visavis.losses.sharded import ShardedClassifier
 from visavis.losses.symface import SymmetryLoss
 from visavis.nn.backbones.backbone import Backbone
 from visavis.nn.pixels import network_input
+from visavis.training.gather import gather_rows
 from visavis.training.recipes.symmetry import Symmetry, split_frontal
 from visavis.training.recipes.validation import verification_measures
+from visavis.training.shards import Shard
 from visavis.training.task import StepState, Task
 
 BACKBONE, HEAD, SYMMETRY = "backbone", "head", "symmetry"
@@ -38,7 +41,7 @@ class RecogniserTask(Task):
     """Minimises a loss of identities, or of a teacher's embeddings, over the embeddings of a backbone.
 
     Parameter groups: ``backbone``, and ``head`` where the losses have weights. Crops of another side than the
-    backbone's are resized.
+    backbone's are resized. A crop of label -1 adds nothing to a loss on labels, which stays a mean over the batch.
 
     Args:
         backbone: What is trained.
@@ -81,12 +84,17 @@ class RecogniserTask(Task):
             if (trained := [parameter for parameter in group if parameter.requires_grad])
         }
 
+    def shards(self) -> dict[str, Shard]:
+        """The weights of a sharded classifier."""
+        parts = self.loss.shards() if isinstance(self.loss, ShardedClassifier) else {}
+        return {f"loss.{key}": shard for key, shard in parts.items()}
+
     def inputs(self, pixels: NDArray[np.uint8], device: torch.device) -> Tensor:
         """uint8 RGB ``(B, S, S, 3)`` to what the backbone takes, by its contract."""
         return network_input(torch.from_numpy(pixels).to(device), self.backbone.contract)
 
     def step(self, batch: Batch, state: StepState) -> dict[str, Tensor]:
-        """The losses of a batch; see the class."""
+        """The losses of a batch, of all processes; see the class."""
         images = self.inputs(batch.pixels, state.device)
         labels = torch.from_numpy(batch.labels).to(state.device)
         weight = 0.0 if self._symmetry is None else self._symmetry.weight_at(state.epoch)
@@ -99,7 +107,8 @@ class RecogniserTask(Task):
             [len(images), len(halves.left), len(halves.right)]
         )
         losses = self._losses(whole, labels, batch, state)
-        losses[SYMMETRY] = weight * self._halves(left, right, halves.frontality)
+        left, right, frontality = (gather_rows(part, state.group) for part in (left, right, halves.frontality))
+        losses[SYMMETRY] = weight * self._halves(left, right, frontality)
         self._seen |= self._halves.measures()
         return losses
 
@@ -126,22 +135,31 @@ class RecogniserTask(Task):
         return about
 
     def _losses(self, embeddings: Tensor, labels: Tensor, batch: Batch, state: StepState) -> dict[str, Tensor]:
-        with state.full_precision():
-            values = embeddings.float()
-            losses = {"loss": self._one(self.loss, values, labels, batch)}
+        with state.full_precision(), state.common_randomness():
+            values, labels = gather_rows(embeddings.float(), state.group), gather_rows(labels, state.group)
+            rows = torch.from_numpy(batch.rows)
+            if self._targets is not None:
+                rows = gather_rows(rows.to(embeddings.device), state.group).cpu()
+            losses = {"loss": self._one(self.loss, values, labels, rows)}
             for (name, weight), part in zip(self._weights.items(), self.terms, strict=True):
-                losses[name] = weight * self._one(part, values, labels, batch)
+                losses[name] = weight * self._one(part, values, labels, rows)
         self._seen = self.loss.measures()
         for name, part in zip(self._weights, self.terms, strict=True):
             measured: dict[str, float] = part.measures()  # type: ignore[operator]
             self._seen |= {f"{name}/{key}": value for key, value in measured.items()}
         return losses
 
-    def _one(self, loss: Any, embeddings: Tensor, labels: Tensor, batch: Batch) -> Tensor:
+    def _one(self, loss: Any, embeddings: Tensor, labels: Tensor, rows: Tensor) -> Tensor:
         given = [labels]
         if loss.target != "label":
             assert self._targets is not None
-            wanted = self._targets[torch.from_numpy(batch.rows)].to(embeddings.device)
+            wanted = self._targets[rows].to(embeddings.device)
             given = [wanted] if loss.target == "embedding" else [labels, wanted]
-        result: Tensor = loss(embeddings, *given)
-        return result
+        known = labels >= 0
+        if loss.target == "embedding" or known.all():
+            result: Tensor = loss(embeddings, *given)
+            return result
+        if not known.any():
+            return embeddings.sum() * 0
+        result = loss(embeddings[known], *(part[known] for part in given))
+        return result * known.float().mean()

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from visavis.data.pack import Pack
 from visavis.errors import UsageError
 from visavis.pipeline.models import create_embedder
+from visavis.runtime.cache import cached
 from visavis.runtime.session import EngineOptions
 from visavis.types import Crops, Status
 
@@ -39,6 +40,9 @@ class Teacher:
     def targets(self, packs: Sequence[Pack], *, dimension: int) -> NDArray[np.float32]:
         """Unit embeddings of all rows of packs, one pack after the other.
 
+        They are kept in the cache folder under the hashes of the teacher and of the pack, so that a run that goes on,
+        or another student of the same pack, does not make them again.
+
         Args:
             packs: Crops.
             dimension: What the student gives.
@@ -54,11 +58,24 @@ class Teacher:
                 f"the teacher {self._model} gives {self._embedder.card.dimension} values and the student {dimension}; "
                 f"build the backbone with dimension: {self._embedder.card.dimension}"
             )
+        return self.embed(packs)
+
+    def embed(self, packs: Sequence[Pack]) -> NDArray[np.float32]:
+        """Unit embeddings of all rows of packs, float32 ``(N, D)``; see `targets`."""
+        return np.concatenate([self._of(pack) for pack in packs])
+
+    def _of(self, pack: Pack) -> NDArray[np.float32]:
+        """Of one pack, from the cache where they were made before."""
+        sha, dimension = self._embedder.card.sha256, self._embedder.card.dimension
+        name = f"teacher-{sha[:16]}-{pack.meta.fingerprint[:32]}.npy"
+        made = np.frombuffer(cached(name, lambda: self._made(pack).tobytes()), np.float32)
+        return made.reshape(len(pack), dimension)
+
+    def _made(self, pack: Pack) -> NDArray[np.float32]:
         parts = []
-        for pack in packs:
-            for start in range(0, len(pack), _CHUNK):
-                pixels = np.array(pack.pixels[start : start + _CHUNK])
-                matrices = np.tile(np.eye(2, 3, dtype=np.float32), (len(pixels), 1, 1))
-                crops = Crops(pixels, matrices, pack.meta.template, Status((None,) * len(pixels)), pack.meta.detector)
-                parts.append(self._embedder.embed(crops).vectors)
-        return np.concatenate(parts)
+        for start in range(0, len(pack), _CHUNK):
+            pixels = np.array(pack.pixels[start : start + _CHUNK])
+            matrices = np.tile(np.eye(2, 3, dtype=np.float32), (len(pixels), 1, 1))
+            crops = Crops(pixels, matrices, pack.meta.template, Status((None,) * len(pixels)), pack.meta.detector)
+            parts.append(self._embedder.embed(crops).vectors)
+        return np.concatenate(parts).astype(np.float32)

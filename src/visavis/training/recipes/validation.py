@@ -67,6 +67,10 @@ class PackRows:
     most: int = 3000
     batch: int = 128
 
+    def __post_init__(self) -> None:
+        if not self.pack.meta.labelled:
+            raise UsageError(f"{self.pack.path} does not say whom its crops show, so nothing can be validated on it")
+
     def __iter__(self) -> Iterator[Batch]:
         """Batches of the chosen rows once."""
         rows = self.rows()

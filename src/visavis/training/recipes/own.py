@@ -1,0 +1,52 @@
+"""Recipes of the recognisers that this package makes itself."""
+
+from __future__ import annotations
+
+from visavis.data.augmentation.augmentation import Augmentation
+from visavis.training.optimisers import AdamW
+from visavis.training.recipes.part import Part
+from visavis.training.recipes.recipe import RecogniserRecipe, Term
+from visavis.training.schedules import Cosine
+from visavis.training.settings import Settings
+
+_AUGMENTATION = Augmentation(flip=0.5, crop=0.05, occlusion=0.1, colour=0.2, blur=0.1, low_resolution=0.1, jpeg=0.1)
+_TEACHER = "embedder/sface.2021dec"
+_IDENTITY = {"identity": Term(Part("loss/cosface", {"margin": 0.2, "scale": 32.0}), weight=0.25)}
+_SOURCE = (
+    "Ours: distillation of the default recogniser on mixed crops of some thousand pictures, and the labels of those "
+    "people who have any."
+)
+
+VISAVIS_S = RecogniserRecipe(
+    backbone=Part("backbone/mobilefacenet-small"),
+    loss=Part("loss/distillation"),
+    training=Settings(
+        steps=7000,
+        optimisers={"*": AdamW(rate=2e-3, clip=5.0, schedule=Cosine(warmup=0.1))},
+        precision="bf16",
+        evaluate_every=0.5,
+        threads=1,
+    ),
+    batch=64,
+    augmentation=_AUGMENTATION,
+    terms=_IDENTITY,
+    teacher=_TEACHER,
+    source=_SOURCE,
+)
+
+VISAVIS_VIT_T = RecogniserRecipe(
+    backbone=Part("backbone/vit-mini"),
+    loss=Part("loss/distillation"),
+    training=Settings(
+        steps=11000,
+        optimisers={"*": AdamW(rate=1e-3, clip=1.0, schedule=Cosine(warmup=0.2))},
+        precision="bf16",
+        evaluate_every=0.5,
+        threads=1,
+    ),
+    batch=64,
+    augmentation=_AUGMENTATION,
+    terms=_IDENTITY,
+    teacher=_TEACHER,
+    source=_SOURCE,
+)
