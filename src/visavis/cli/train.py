@@ -60,7 +60,7 @@ def train(
         raise UsageError("a recipe is needed: a name or a YAML file; `visavis train --recipes` lists the names")
     from visavis.training.recipes.read import read_recipe, write_recipe
 
-    chosen = _changed(
+    chosen = changed(
         read_recipe(recipe),
         epochs=epochs,
         steps=steps,
@@ -113,7 +113,7 @@ def _list(pattern: str, as_json: bool) -> None:
         console().print(f"{row['name']:30} {row['line']}" + (f"\n{'':30} {row['source']}" if "source" in row else ""))
 
 
-def _changed(recipe: RecogniserRecipe, *, epochs: float | None, steps: int | None, **others: Any) -> RecogniserRecipe:
+def changed(recipe: RecogniserRecipe, *, epochs: float | None, steps: int | None, **others: Any) -> RecogniserRecipe:
     """The recipe with what the command line says."""
     if epochs is not None and steps is not None:
         raise UsageError("a run has a length in --epochs or in --steps, not in both")
