@@ -49,14 +49,19 @@ def write_ijb(folder, name="ijbc", *, seed=0, images=True):
     meta = folder / "meta"
     lines = [f"{row + 1}.png {template} {medium}\n" for row, (template, medium) in enumerate(table)]
     (meta / f"{name}_face_tid_mid.txt").write_text("".join(lines))
-    told = [" ".join(f"{value:.4f}" for value in [*one.ravel(), score]) for one, score in zip(points, scores)]
+    columns = np.column_stack([points.reshape(len(table), 10), scores])
+    told = [" ".join(f"{value:.4f}" for value in row) for row in columns]
     (meta / f"{name}_name_5pts_score.txt").write_text("".join(f"{i + 1}.png {line}\n" for i, line in enumerate(told)))
     galleries = [template for template in subject if template < 200]
     probes = [template for template in subject if template >= 200]
     pairs = np.array([(a, b, int(subject[a] == subject[b])) for a in galleries for b in probes])
     pairs = pairs[rng.permutation(len(pairs))]
     np.savetxt(meta / f"{name}_template_pair_label.txt", pairs, fmt="%d")
-    for rest, members in ((f"gallery_{one}", galleries[:6]), (f"gallery_{two}", galleries[6:]), ("probe_mixed", probes)):
+    for rest, members in (
+        (f"gallery_{one}", galleries[:6]),
+        (f"gallery_{two}", galleries[6:]),
+        ("probe_mixed", probes),
+    ):
         text = "".join(f"{ids},{subject[ids]},img/{ids}.jpg,{ids}\n" * 2 for ids in members)
         (meta / f"{name}_1N_{rest}.csv").write_text("TEMPLATE_ID,SUBJECT_ID,FILENAME,SIGHTING_ID\n" + text)
     return IjbCopy(folder, cells, table, subject, pairs, points, scores)

@@ -125,7 +125,6 @@ def evaluate_bin(
     raw = [raw_vectors(side).astype(np.float64) for side in sides]
     similarities = [_similarities(pairs, vectors) for vectors in (raw[0], np.sum(raw, axis=0))]
     ledger = Ledger.load()
-    people = pair_people(pairs)
     space = replace(given_space(pipeline), flip=flip)
     calibration = space_calibration(pipeline, space)
     result = verification_result(
@@ -135,9 +134,9 @@ def evaluate_bin(
         images=len(names),
         failed_images=failed_reasons(sides[0].status),
         seconds=seconds,
-        roles=ledger.roles(None, {*people.person1, *people.person2}),
+        roles={},
         ledger_sha256=ledger.hash,
-        notes=pipeline_notes(pipeline),
+        notes=(*pipeline_notes(pipeline), "The file names no people: their roles in the ledger are not known."),
         model=pipeline.made_by.model,
         space=space.fingerprint,
         made_by=pipeline.made_by.to_dict(),

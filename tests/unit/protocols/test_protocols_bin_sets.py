@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 from sklearn.model_selection import KFold
 
+from cases import a_calibration
 from patterns import pattern, pattern_pipeline, png, unit, varied
 from visavis.errors import UsageError
+from visavis.protocols import given_points
 from visavis.protocols.bin_sets import evaluate_bin, read_bin
 from visavis.protocols.contiguous_folds import contiguous_folds, with_folds
 from visavis.protocols.insightface_rule import sweep_accuracy
@@ -113,7 +115,7 @@ def test_figures_are_those_of_the_script(tmp_path, flip):
         assert "accuracy_flip" not in result.insightface
     record = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert (record["kind"], record["set"], record["folds"]["count"]) == ("verification", "agedb_30", 10)
-    assert record["shipped"] is None and record["tar_at_far_label"] == "oracle threshold"
+    assert record["shipped"] is None and record["roles"] == {} and record["tar_at_far_label"] == "oracle threshold"
 
 
 def test_a_failed_crop_fails_its_pairs(tmp_path):
@@ -129,3 +131,15 @@ def test_too_few_pairs_and_pipelines_that_flip_are_refused(tmp_path, monkeypatch
     monkeypatch.setattr(pipeline.embedder, "flip", True, raising=False)
     with pytest.raises(UsageError, match="flip=False"):
         evaluate_bin(pipeline, path)
+
+
+def test_rates_at_a_shipped_threshold_stand_beside_the_oracle_where_there_is_a_calibration(tmp_path, monkeypatch):
+    pairs = pictures()
+    path = write(tmp_path / "x.bin", pairs)
+    assert evaluate_bin(pattern_pipeline(), path, resamples=5).verification.shipped is None
+    monkeypatch.setattr(given_points, "shipped", lambda space: a_calibration())
+    found = evaluate_bin(pattern_pipeline(), path, resamples=5).verification.shipped
+    scores = np.array([unit(one) @ unit(two) for one, two, _ in pairs])
+    same = np.array([pair[2] for pair in pairs])
+    assert (found["threshold"], found["fmr_trials"], found["fnmr_trials"]) == (0.4, 20, 20)
+    assert found["fmr_events"] == (scores[~same] >= 0.4).sum() and found["fnmr_events"] == (scores[same] < 0.4).sum()
