@@ -215,14 +215,19 @@ class IjbFolder:
     def _subjects(self, rest: str, images: IjbImages) -> IjbSubjects:
         path = self.meta(rest)
         found: dict[int, int] = {}
+        first, second = 0, 1
         for number, fields in _lines(path, ","):
-            if number == 1 and [field.strip().upper() for field in fields[:2]] == ["TEMPLATE_ID", "SUBJECT_ID"]:
+            if number == 1 and not _is_id(fields[0]):
+                names = [field.strip().upper() for field in fields]
+                if {"TEMPLATE_ID", "SUBJECT_ID"} <= set(names):
+                    first, second = names.index("TEMPLATE_ID"), names.index("SUBJECT_ID")
                 continue
-            if len(fields) < 2 or not (_is_id(fields[0]) and _is_id(fields[1])):
+            if len(fields) <= max(first, second) or not (_is_id(fields[first]) and _is_id(fields[second])):
                 raise _wrong(path, number, "TEMPLATE_ID,SUBJECT_ID,... below a header of these names", fields)
-            if found.setdefault(int(fields[0]), int(fields[1])) != int(fields[1]):
+            template, subject = int(fields[first]), int(fields[second])
+            if found.setdefault(template, subject) != subject:
                 raise InputError(
-                    f"{path}, line {number}: template {fields[0]} has two subjects; use an intact copy",
+                    f"{path}, line {number}: template {template} has two subjects; use an intact copy",
                     reason="protocol",
                 )
         ids = np.array(sorted(found), dtype=np.int32)

@@ -1,20 +1,26 @@
 """InsightFace's verification files, against a plain copy of what its script computes."""
 
+import io
 import json
 import pickle
 
 import numpy as np
 import pytest
+from PIL import Image
 from sklearn.model_selection import KFold
 
 from cases import a_calibration
 from patterns import pattern, pattern_pipeline, png, unit, varied
 from visavis.errors import UsageError
+from visavis.io import open_store
+from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols import given_points
 from visavis.protocols.bin_sets import evaluate_bin, read_bin
 from visavis.protocols.contiguous_folds import contiguous_folds, with_folds
+from visavis.protocols.evaluate import score_pairs
 from visavis.protocols.insightface_rule import sweep_accuracy
-from visavis.protocols.pairs import PairList
+from visavis.protocols.pairs import PairList, read_pairs
+from visavis.protocols.result import verification_result
 
 
 def slow_sweep(embeddings1, embeddings2, same):
@@ -143,3 +149,29 @@ def test_rates_at_a_shipped_threshold_stand_beside_the_oracle_where_there_is_a_c
     same = np.array([pair[2] for pair in pairs])
     assert (found["threshold"], found["fmr_trials"], found["fnmr_trials"]) == (0.4, 20, 20)
     assert found["fmr_events"] == (scores[~same] >= 0.4).sum() and found["fnmr_events"] == (scores[same] < 0.4).sum()
+
+
+@pytest.mark.data
+def test_crops_of_lfw_give_what_the_pictures_give(tmp_path, shared_data):
+    """A file made of the crops that the pipeline cuts has the similarities, and so the figures, of the pictures."""
+    pipeline, store = Pipeline(), open_store(shared_data / "lfw" / "lfw.tar")
+    whole = read_pairs(shared_data / "lfw" / "pairs.txt")
+    keep = [row for row in range(len(whole)) if row % 300 < 3]
+    columns = [tuple(column[row] for row in keep) for column in (whole.image1, whole.image2)]
+    pairs = PairList(*columns, whole.same[keep], whole.fold[keep])
+    crops = {}
+    for name in pairs.images:
+        pictures, faces = pipeline.detect([store.get(name)], which="central")
+        stream = io.BytesIO()
+        Image.fromarray(pipeline.aligner.align(pictures, faces).pixels[0]).save(stream, "PNG")
+        crops[name] = stream.getvalue()
+    encoded = [crops[name] for pair in zip(*columns, strict=True) for name in pair]
+    (tmp_path / "lfw.bin").write_bytes(pickle.dumps((encoded, pairs.same.tolist()), 2))
+    found = evaluate_bin(pipeline, tmp_path / "lfw.bin", resamples=5).verification
+    scored = score_pairs(pipeline, pairs, store)
+    expected = verification_result(
+        scored.similarities, pairs, shipped=None, images=len(pairs.images), failed_images={}, seconds=None, roles={},
+        ledger_sha256="", notes=(), model="", space="", made_by={}, resamples=5,
+    )  # fmt: skip
+    assert (found.accuracy, found.tar_at_far) == (expected.accuracy, expected.tar_at_far)
+    assert found.eer == pytest.approx(expected.eer) and found.dprime == pytest.approx(expected.dprime, rel=1e-4)

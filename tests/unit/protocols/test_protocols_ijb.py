@@ -148,6 +148,21 @@ def test_people_come_from_mated_pairs_where_the_files_of_identification_are_miss
     assert linked.figure("tar_at_far.1e-2").value == named.figure("tar_at_far.1e-2").value
 
 
+def test_columns_go_by_the_names_of_the_header(copy):
+    """Whatever the order of the columns; without known names the first two count."""
+    folder = IjbFolder.find(copy.folder)
+    images = folder.images()
+    path = folder.meta(f"1N_gallery_{folder.galleries[0]}.csv")
+    text, before = path.read_text(), folder.subjects(images)[0]
+    rows = [line.split(",") for line in text.splitlines()]
+    turned = "".join(f"{name},{who},{template}\n" for template, who, name, *_ in rows)
+    for other in (turned, text.replace("TEMPLATE_ID,SUBJECT_ID", "t,s")):
+        path.write_text(other)
+        after = folder.subjects(images)[0]
+        assert np.array_equal(before.rows, after.rows) and np.array_equal(before.people, after.people)
+    path.write_text(text)
+
+
 def broken(name, change):
     def apply(folder):
         path = folder / "meta" / f"ijbc_{name}"
@@ -175,7 +190,7 @@ def evaluated(folder, embeddings, weights, *, one_to_n):
         (broken("template_pair_label.txt", lambda text: "5 200 1\n"), False, "needs pairs labelled 1 and"),
         (broken("1N_gallery_G1.csv", lambda text: text + "5,999,x\n"), True, "has two subjects"),
         (broken("1N_gallery_G1.csv", lambda text: text + "999,1,x\n"), True, "template 999"),
-        (broken("1N_probe_mixed.csv", lambda text: "a,b\n1,2\n"), True, "TEMPLATE_ID,SUBJECT_ID"),
+        (broken("1N_probe_mixed.csv", lambda text: "a,b\n1,x\n"), True, "TEMPLATE_ID,SUBJECT_ID"),
         (broken("1N_probe_mixed.csv", lambda text: ""), True, "empty"),
     ],
 )
