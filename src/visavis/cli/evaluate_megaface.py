@@ -51,7 +51,8 @@ def megaface(
 
     Example: visavis evaluate megaface facescrub_images megaface_images --aligned --probe-list facescrub_lst
     """
-    from visavis.protocols.megaface import evaluate_megaface, read_distractors, read_probes
+    from visavis.protocols.megaface import evaluate_megaface
+    from visavis.protocols.megaface_sets import read_distractors, read_probes
 
     known = read_probes(probes, chosen=probe_list, noises=probe_noises)
     others = read_distractors(distractors, chosen=distractor_list, noises=distractor_noises)

@@ -8,9 +8,10 @@ import pytest
 from patterns import pattern, pattern_pipeline, png, unit, varied
 from visavis.errors import InputError, UnreadableError, UsageError
 from visavis.metrics import threshold_at_fmr
-from visavis.protocols import megaface
 from visavis.protocols.distractor_scores import DistractorScores
-from visavis.protocols.megaface import evaluate_megaface, read_distractors, read_probes
+from visavis.protocols.megaface import evaluate_megaface
+from visavis.protocols.megaface_figures import FARS
+from visavis.protocols.megaface_sets import read_distractors, read_probes
 from visavis.protocols.picture_names import read_names
 
 
@@ -102,7 +103,7 @@ def test_figures_are_those_of_all_comparisons(copy):
     assert values == sorted(values, reverse=True) and values[2] == pytest.approx(slow_rank(people, others))
     vectors = np.array([unit(one) for own in people.values() for one in own])
     mated = [unit(own[i]) @ unit(own[j]) for own in people.values() for i in range(3) for j in range(i)]
-    for name, far in megaface.FARS.items():
+    for name, far in FARS.items():
         threshold = threshold_at_fmr((vectors @ others.T).ravel(), far)
         figure = result.figure(f"tar_at_far.{name}")
         assert figure.value == pytest.approx(np.mean(np.array(mated) >= threshold))

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from patterns import pattern, pattern_pipeline, png, unit, varied
-from visavis.errors import InputError
+from visavis.errors import InputError, UsageError
 from visavis.metrics import fmr, fnmr, fold_accuracy, threshold_at_fmr
 from visavis.protocols.rfw import GROUPS, evaluate_rfw, read_rfw
 from visavis.types import FMR
@@ -93,6 +93,15 @@ def test_a_picture_that_is_missing_fails_its_pairs(copy):
     min(copy.rglob("*_0001.jpg")).unlink()
     result = evaluate_rfw(pattern_pipeline(), read_rfw(copy, aligned=True), at=FMR(0.05), resamples=5)
     assert result.failed_images == {"unreadable.missing": 1} and result.numbers["failed_pairs"] == 3
+
+
+@pytest.mark.parametrize("copy", ["bin"], indirect=True)
+def test_groups_of_two_forms_are_refused(copy):
+    (copy / "txts/Asian").mkdir(parents=True)
+    (copy / "txts/Asian/Asian_pairs.txt").write_text("a\t1\t2\nb\t1\tc\t1\n")
+    (copy / "data/Asian").mkdir(parents=True)
+    with pytest.raises(UsageError, match="of one form"):
+        evaluate_rfw(pattern_pipeline(), read_rfw(copy))
 
 
 def test_fewer_than_two_groups_are_refused(tmp_path):
