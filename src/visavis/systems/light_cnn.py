@@ -33,9 +33,14 @@ CARD = SystemCard(
         "backbone/light-cnn-9",
         "backbone/light-cnn-29",
         "backbone/light-cnn-29v2",
+        "backbone/light-cnn-v4",
         "visavis.nn.layers.max_feature_map:max_feature_map",
+        "visavis.nn.layers.max_feature_map:max_and_median_map",
         "visavis.losses.relabel:relabel",
+        "visavis.training.recipes.relabelling:clean_labels",
         "loss/bootstrap",
+        "aligner/eye-mouth",
+        "recipe/light-cnn-29",
     ),
     paper_numbers={
         "LFW 100 % - EER, Light CNN-9": 98.70,
@@ -61,6 +66,8 @@ CARD = SystemCard(
         "that it was trained on.",
     ),
     corrections=(
+        "The released alignment scales by the height of the mouth below the eyes after the eyes were levelled, not by "
+        "the distance of the two middles: for a face that is turned aside these differ.",
         "The residual blocks of the first public file build their second convolution for the input channels, which "
         "works because input and output have as many.",
         "The released files end in .pth.tar and are no archives.",
