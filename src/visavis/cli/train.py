@@ -13,11 +13,11 @@ import typer
 from visavis._require import require
 from visavis.cli import options
 from visavis.cli.output import console, print_json, shown
-from visavis.errors import UsageError
+from visavis.errors import ProcessError, UsageError
 
 if TYPE_CHECKING:
     from visavis.data.pack import Pack
-    from visavis.training.engine import Observer, StepReport
+    from visavis.training.engine import Observer, Outcome, StepReport
     from visavis.training.recipes.recipe import RecogniserRecipe
 
 
@@ -46,7 +46,8 @@ def train(
     """Train a recogniser on packs, and go on after an interruption bit for bit with --resume.
 
     People of role test or calibrate are refused. The folder of the run holds checkpoints, run.json, log.csv,
-    evaluations.csv and events for TensorBoard. Ctrl-C ends the step and writes a checkpoint.
+    evaluations.csv and events for TensorBoard. Ctrl-C ends the step and writes a checkpoint. Under torchrun each of
+    its processes takes a share of every batch.
 
     Example: visavis train small --data packs/ --out runs/first
     """
@@ -77,8 +78,15 @@ def train(
     from visavis.training.recipes.run import train_recogniser
 
     packs, other = _packs(data, develop)
-    with _progress() as observe:
-        outcome = train_recogniser(chosen, packs, develop=other, out=out, resume=resume, observe=observe)
+    with _one_speaks(chosen.training.device) as first:
+        with _progress(shown=first) as observe:
+            outcome = train_recogniser(chosen, packs, develop=other, out=out, resume=resume, observe=observe)
+        if first:
+            _tell(outcome, out, as_json)
+
+
+def _tell(outcome: Outcome, out: Path, as_json: bool) -> None:
+    """How the run ended."""
     document = {
         "out": str(out),
         "ended": outcome.ended,
@@ -143,11 +151,25 @@ def _packs(places: list[Path], develop: Path | None) -> tuple[list[Pack], Pack |
 
 
 @contextmanager
-def _progress() -> Iterator[Observer | None]:
+def _one_speaks(device: str) -> Iterator[bool]:
+    """Whether this process of a run is the one that tells; what another one has told ends it silently."""
+    from visavis.training.group import joined
+
+    try:
+        with joined(device) as group:
+            yield group.is_first
+    except ProcessError as error:
+        if not error.told:
+            raise
+        raise typer.Exit(error.exit_code) from error
+
+
+@contextmanager
+def _progress(*, shown: bool) -> Iterator[Observer | None]:
     """A progress bar on stderr with loss and last validation; nothing where stderr is no terminal."""
     import sys
 
-    if not sys.stderr.isatty():
+    if not shown or not sys.stderr.isatty():
         yield None
         return
     from rich.console import Console

@@ -11,6 +11,7 @@ from visavis.data.samplers import Balanced, BlockShuffle, PeopleByPictures
 from visavis.errors import UsageError
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.recogniser_task import check_term_names
+from visavis.training.recipes.sharded import Sharded
 from visavis.training.recipes.start import Start
 from visavis.training.recipes.symmetry import Symmetry
 from visavis.training.records import UNIONS, from_record, to_record
@@ -41,13 +42,15 @@ class RecogniserRecipe:
         backbone: ``backbone/...``.
         loss: ``loss/...``; the dimension and the number of classes are filled in.
         training: What the engine takes: length, optimisers ... Parameter groups are ``backbone`` and ``head``.
-        batch: Crops of a batch.
+        batch: Crops of a batch, of all processes together.
         order: How batches are chosen.
         augmentation: What is done to the crops.
         terms: Further losses, by name.
         symmetry: The SymFace term, or None.
         teacher: Recogniser (a name or a file) whose embeddings of the crops a loss on embeddings takes as targets.
         start: The run whose weights this one begins with; None for random ones.
+        classifier: How the classes of the main loss are split over processes and sampled; None keeps all of them
+            everywhere.
         source: Where the values come from.
     """
 
@@ -61,6 +64,7 @@ class RecogniserRecipe:
     symmetry: Symmetry | None = None
     teacher: str | None = None
     start: Start | None = None
+    classifier: Sharded | None = None
     source: str = ""
 
     def __post_init__(self) -> None:

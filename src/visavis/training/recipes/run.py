@@ -22,10 +22,12 @@ from visavis.io.atomic import make_folder, write_output
 from visavis.io.files import read_file
 from visavis.protocols.ledger import Ledger, require_disjoint
 from visavis.training.engine import RECORD, Observer, Outcome, require_run, train
+from visavis.training.group import ALONE, Group, joined
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.recogniser_task import RecogniserTask
-from visavis.training.recipes.start import begin
+from visavis.training.recipes.sharded import sharded_loss
+from visavis.training.recipes.start import begin, begin_slim
 from visavis.training.recipes.teacher import Teacher
 from visavis.training.recipes.trained import PEOPLE, read_people
 from visavis.training.recipes.validation import PackRows
@@ -45,7 +47,7 @@ def train_recogniser(
     resume: bool = False,
     observe: Observer | None = None,
 ) -> Outcome:
-    """Train a recogniser; see `visavis.training.engine.train`.
+    """Train a recogniser; see `visavis.training.engine.train`, also for training in several processes.
 
     Args:
         recipe: What to train, and how.
@@ -60,26 +62,44 @@ def train_recogniser(
     Raises:
         UsageError: People of another role, people on both sides, or what `train` raises.
         NonFiniteError: A loss or gradient is NaN or infinite.
+        ProcessError: Another process of the run failed or is gone.
     """
+    with joined(recipe.training.device) as group:
+        return _train(group, recipe, packs, out=out, develop=develop, rows=rows, resume=resume, observe=observe)
+
+
+def _train(
+    group: Group,
+    recipe: RecogniserRecipe,
+    packs: Pack | Sequence[Pack],
+    *,
+    out: str | Path,
+    develop: Pack | None,
+    rows: NDArray[np.integer] | None,
+    resume: bool,
+    observe: Observer | None,
+) -> Outcome:
     several = [packs] if isinstance(packs, Pack) else list(packs)
     folder = Path(out)
-    require_run(folder, resume=resume)
-    for pack in several:
-        require_roles(pack, ("train", "unlisted"), what="trained on")
-    if develop is not None:
-        require_roles(develop, ("develop", "unlisted"), what="chosen on")
-        require_apart(several, develop)
     settings = recipe.training if develop is not None else replace(recipe.training, watch=None)
-    teacher = None if recipe.teacher is None else Teacher(recipe.teacher)
-    with own_randomness([]):
-        seed_everything(mixed_seed(settings.seed, _INITIAL))
-        task, loader = build(recipe, several, rows=rows, teacher=teacher)
-    make_folder(folder)
+    with group.agreed():
+        require_run(folder, resume=resume)
+        for pack in several:
+            require_roles(pack, ("train", "unlisted"), what="trained on")
+        if develop is not None:
+            require_roles(develop, ("develop", "unlisted"), what="chosen on")
+            require_apart(several, develop)
+        teacher = None if recipe.teacher is None else Teacher(recipe.teacher)
+        with own_randomness([]):
+            seed_everything(mixed_seed(settings.seed, _INITIAL))
+            task, loader = build(recipe, several, rows=rows, teacher=teacher, group=group)
+        make_folder(folder)
     everybody = [*several, *([] if develop is None else [develop])]
     groups = [{"set": pack.meta.set_name, "identities": list(pack.identities)} for pack in everybody]
-    groups += [] if recipe.start is None else read_people(recipe.start.run)
-    write_output(folder / PEOPLE, json.dumps(groups).encode())
-    write_output(folder / CLASSES, json.dumps(loader.identities).encode())
+    groups += [] if recipe.start is None or recipe.start.slim else read_people(recipe.start.run)
+    if group.is_first:
+        write_output(folder / PEOPLE, json.dumps(groups).encode())
+        write_output(folder / CLASSES, json.dumps(loader.identities).encode())
     record = run_record(recipe, several, develop, teacher) | _chosen(rows)
     return train(
         task,
@@ -99,8 +119,9 @@ def build(
     *,
     rows: NDArray[np.integer] | None = None,
     teacher: Teacher | None = None,
+    group: Group = ALONE,
 ) -> tuple[RecogniserTask, PackLoader]:
-    """The task and the loader of a recipe, with weights from torch's global generator.
+    """The task of a process and the loader of a recipe, with weights from torch's global generator.
 
     Raises:
         UsageError: Parts that do not fit each other or the packs.
@@ -116,11 +137,16 @@ def build(
             "template. Pack the pictures without --aligned"
         )
     backbone = recipe.backbone.build("backbone").to(memory_format=torch.channels_last)
-    if recipe.start is not None:
+    if recipe.start is not None and recipe.start.slim:
+        begin_slim(backbone, packs, count=recipe.start.slim, seed=seed)
+    elif recipe.start is not None:
         begin(backbone, recipe.start)
     size = {"dimension": backbone.dimension, "classes": loader.classes}
     terms = {name: (_loss(term.loss, size), term.weight) for name, term in recipe.terms.items()}
-    loss = _loss(recipe.loss, size)
+    if recipe.classifier is None:
+        loss = _loss(recipe.loss, size)
+    else:
+        loss = sharded_loss(recipe.loss, recipe.classifier, group, **size, seed=seed)
     needs = [part for part in (loss, *(part for part, _ in terms.values())) if part.target != "label"]
     if bool(needs) != (teacher is not None):
         raise UsageError("a teacher and a loss on embeddings go together; the recipe has one of them only")
