@@ -2,6 +2,7 @@
 
 import multiprocessing
 import threading
+import time
 import traceback
 import uuid
 from concurrent.futures import ThreadPoolExecutor
@@ -27,12 +28,14 @@ def start(work, size, folder, *arguments):
     return processes, queue
 
 
-def together(work, size, folder, *arguments, timeout=120):
+def together(work, size, folder, *arguments, timeout=300):
     """What ``work(rank, *arguments)`` returns in each of some processes; an exception there is one here."""
     processes, queue = start(work, size, folder, *arguments)
     found = {}
+    deadline = time.monotonic() + timeout
     for process in processes:
-        process.join(timeout)
+        process.join(max(0.0, deadline - time.monotonic()))
+        process.kill()
     while not queue.empty():
         rank, result, error = queue.get()
         if error:
