@@ -83,7 +83,12 @@ def _aligned(found: list[Source], out: Path, finder: Any, which: Select, suffix:
 
 def _crop_name(source: str, used: dict[str, int], suffix: str) -> str:
     """``photos/Ann Lee.jpg`` -> ``Ann_Lee-1.png``; pictures of one name are numbered on."""
-    stem = source.rpartition("::")[2].replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or "picture"
-    stem = re.sub(r"[^\w.-]+", "_", stem).strip("._") or "picture"
+    stem = safe_stem(source)
     used[stem] = used.get(stem, 0) + 1
-    return f"{stem[:100]}-{used[stem]}.{suffix}"
+    return f"{stem}-{used[stem]}.{suffix}"
+
+
+def safe_stem(source: str) -> str:
+    """``photos/Ann Lee.jpg`` -> ``Ann_Lee``: what a file may be called after a picture, at most 100 signs."""
+    stem = source.rpartition("::")[2].replace("\\", "/").rpartition("/")[2].rpartition(".")[0] or "picture"
+    return (re.sub(r"[^\w.-]+", "_", stem).strip("._") or "picture")[:100]

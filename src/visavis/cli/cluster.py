@@ -12,8 +12,10 @@ import typer
 from numpy.typing import NDArray
 
 from visavis.cli import options
+from visavis.cli.align import safe_stem
 from visavis.cli.detect import require_one_readable
-from visavis.cli.output import console, print_json, progress, shown
+from visavis.cli.embed import embedded
+from visavis.cli.output import console, print_json, shown
 from visavis.cli.tables import SUFFIXES, check_folder, check_picture, check_suffix, write_table
 from visavis.errors import SpaceError, UsageError
 
@@ -147,13 +149,7 @@ def _stored(path: Path) -> _Found:
 def _embedded(pipeline: Pipeline, sources: list[Source], which: str) -> _Found:
     from visavis.types import Faces, Templates
 
-    parts = []
-    with progress("embedding") as advance:
-        done = 0
-        for part in pipeline.stream(sources, which=options.selection(which)):
-            parts.append(part)
-            done = int(part.faces.picture.max()) + 1
-            advance(done, len(sources))
+    parts = embedded(pipeline, sources, options.selection(which))
     names = tuple(name for part in parts for name in part.sources)
     templates = Templates.concat([part.templates for part in parts])
     failures = [failure for failure in templates.status if failure is not None]
@@ -245,13 +241,11 @@ def _write_folders(out: Path, found: _Found, groups: NDArray[np.int64]) -> None:
 
 def _free_name(source: str, taken: set[str]) -> str:
     """The last part of a name, safe as a file's, and numbered where it is taken."""
-    last = source.rpartition("::")[2].replace("\\", "/").rpartition("/")[2]
-    stem, dot, suffix = re.sub(r"[^\w.-]+", "_", last).strip("._").rpartition(".")
-    stem = (stem or "picture")[:100]
-    name, number = f"{stem}{dot}{suffix}", 1
+    stem, suffix = safe_stem(source), re.sub(r"[^\w.]+", "", Path(source).suffix)
+    name, number = f"{stem}{suffix}", 1
     while name in taken:
         number += 1
-        name = f"{stem}-{number}{dot}{suffix}"
+        name = f"{stem}-{number}{suffix}"
     taken.add(name)
     return name
 

@@ -16,6 +16,9 @@ from visavis.cli.output import console, print_json, progress, shown
 from visavis.cli.tables import check_suffix, write_table
 
 if TYPE_CHECKING:
+    from visavis.io import Source
+    from visavis.pipeline.pipeline import Pipeline
+    from visavis.selection import Select
     from visavis.types import Analysis
 
 _COMPACT = ".vvt"
@@ -59,13 +62,7 @@ def embed(
         policy=policy,
         minimum_size=minimum_size,
     )
-    parts: list[Analysis] = []
-    with progress("embedding") as advance:
-        done = 0
-        for part in pipeline.stream(found, which=chosen):
-            parts.append(part)
-            done = int(part.faces.picture.max()) + 1
-            advance(done, len(found))
+    parts = embedded(pipeline, found, chosen)
     columns = _columns(parts)
     require_one_readable(columns["reason"], columns["message"])
     columns["space"] = [pipeline.space.fingerprint] * len(columns["image"])
@@ -87,6 +84,16 @@ def embed(
     screen.print(f"{good} templates of {len(found)} pictures in {shown(out)}, space {pipeline.space.fingerprint}")
     for row in failed:
         screen.print(f"failed  {shown(row['image'])}  {row['reason']}")
+
+
+def embedded(pipeline: Pipeline, found: list[Source], which: Select) -> list[Analysis]:
+    """Faces and templates of pictures, some at a time and in order, with a progress bar."""
+    parts = []
+    with progress("embedding") as advance:
+        for part in pipeline.stream(found, which=which):
+            parts.append(part)
+            advance(int(part.faces.picture.max()) + 1, len(found))
+    return parts
 
 
 def _columns(parts: list[Analysis]) -> dict[str, Any]:
