@@ -19,6 +19,7 @@ from visavis.nn.backbones.iresnet import IResNetBackbone
 from visavis.nn.backbones.light_cnn import LightCNN4Backbone, LightCNN9Backbone, LightCNN29Backbone
 from visavis.nn.backbones.light_cnn_v4 import LightCNNV4Backbone
 from visavis.nn.backbones.mobilefacenet import MobileFaceNetBackbone
+from visavis.nn.backbones.mobilenet import MobileNetBackbone
 from visavis.nn.backbones.swin import SwinBackbone, SwinShape
 from visavis.nn.backbones.table import SIZES, Size
 from visavis.nn.backbones.vit import ViTBackbone, ViTShape
@@ -35,6 +36,7 @@ FAMILIES = {
     "mobilefacenet-relu": partial(
         MobileFaceNetBackbone, (0, 1, 1, 1), width=0.125, size=32, dimension=16, activation="relu"
     ),
+    "mobilenet": partial(MobileNetBackbone, (4,) * 14, size=32, dimension=16),
     "light-cnn-4": partial(LightCNN4Backbone, size=92, dimension=16),
     "light-cnn-9": partial(LightCNN9Backbone, size=16, dimension=16),
     "light-cnn-29": partial(LightCNN29Backbone, False, size=16, dimension=16),

@@ -35,6 +35,9 @@ def export(
     backbone: Annotated[
         str | None, typer.Option("--backbone", help="Network of the checkpoint; else the one that its keys fit.")
     ] = None,
+    storage: Annotated[
+        str, typer.Option("--storage", help="How weights lie in the file: fp32, fp16 or int8; all compute in fp32.")
+    ] = "fp32",
     name: Annotated[str, typer.Option("--name", help="What the model is called; else the name of the file.")] = "",
     licence: Annotated[str, typer.Option("--licence", help="Terms of the weights of a run.")] = NOT_STATED,
     use: Annotated[
@@ -78,10 +81,10 @@ def export(
 
     left_out = [] if without is None else merged_names([without])
     if layout is None:
-        exported = _of_run(source, out, weights=weights, licence=licence, use=use, name=name)
+        exported = _of_run(source, out, weights=weights, licence=licence, use=use, name=name, storage=storage)
     else:
-        exported = _of_checkpoint(source, out, layout=layout, backbone=backbone, name=name)
-    document: dict[str, Any] = {"parity": exported.parity, "calibration": None, "accuracy": None}
+        exported = _of_checkpoint(source, out, layout=layout, backbone=backbone, name=name, storage=storage)
+    document: dict[str, Any] = {"parity": exported.parity, "kept": exported.kept, "calibration": None, "accuracy": None}
     if people is not None:
         with progress("calibrating") as advance:
             exported, fitted = calibrate_export(
@@ -100,20 +103,23 @@ def export(
         _print(document)
 
 
-def _of_run(source: Path, out: Path, *, weights: str, licence: str, use: str, name: str) -> Exported:
+def _of_run(source: Path, out: Path, *, weights: str, licence: str, use: str, name: str, storage: str) -> Exported:
     from visavis.cards import Use
+    from visavis.runtime.storage import Storage
     from visavis.training.recipes.export import export_run
     from visavis.training.recipes.trained import Which, read_run
 
     trained = read_run(source, which=cast(Which, weights))
-    return export_run(trained, out, licence=licence, use=cast(Use, use), name=name)
+    return export_run(trained, out, licence=licence, use=cast(Use, use), name=name, storage=cast(Storage, storage))
 
 
-def _of_checkpoint(source: Path, out: Path, *, layout: str, backbone: str | None, name: str) -> Exported:
+def _of_checkpoint(source: Path, out: Path, *, layout: str, backbone: str | None, name: str, storage: str) -> Exported:
     from visavis.nn.checkpoints.load import load_released
+    from visavis.runtime.storage import Storage
     from visavis.training.recipes.export import export_released
 
-    return export_released(load_released(source, layout, backbone=backbone), out, name=name)
+    released = load_released(source, layout, backbone=backbone)
+    return export_released(released, out, name=name, storage=cast(Storage, storage))
 
 
 def _refuse(absent: bool, option: str, others: dict[str, Any]) -> None:
@@ -131,6 +137,8 @@ def _print(document: dict[str, Any]) -> None:
     card, screen = document["card"], console()
     screen.print(f"{card['name']} in {shown(document['out'])}, {card['dimension']} values, {card['use']} use")
     screen.print(f"sha256 {card['sha256']}; unit embeddings differ from torch by {document['parity']:.1e} at most")
+    if document["kept"] < 1 - 1e-6:
+        screen.print(f"weights in fewer bytes keep a cosine of {document['kept']:.5f} at least")
     screen.print(f"trained on {card['trained_on']}")
     if document["calibration"] is not None:
         shown_points = [one for one in document["calibration"]["points"] if _is_round(one["fmr"])]

@@ -41,6 +41,11 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "torch",
         "MobileFaceNet of a quarter width for experiments on a CPU, 128 values, 56 pixels",
     ),
+    "backbone/mobilenet-slim": (
+        "visavis.nn.backbones.mobilenet:mobilenet_slim",
+        "torch",
+        "MobileNet of SFace at three eighths of its widths, 128 values, 112 pixels",
+    ),
     "backbone/light-cnn-4": (
         "visavis.nn.backbones.light_cnn:LightCNN4Backbone",
         "torch",

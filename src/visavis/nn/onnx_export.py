@@ -7,6 +7,7 @@ import logging
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, redirect_stdout
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -67,8 +68,20 @@ def export_onnx(backbone: Backbone, *, size: int) -> bytes:
         except Exception as error:
             raise ModelError(f"{type(backbone).__name__} cannot be exported: {error}", reason="model.export") from error
     assert program is not None
-    data: bytes = program.model_proto.SerializeToString()
+    model = program.model_proto
+    _without_traces(model)
+    data: bytes = model.SerializeToString()
     return data
+
+
+def _without_traces(model: Any) -> None:
+    """Remove what the exporter notes of each operator: lines of source code with paths of this machine, and modules."""
+    for part in (model.graph, *model.graph.node, *model.graph.value_info, *model.graph.input, *model.graph.output):
+        part.ClearField("metadata_props")
+        part.ClearField("doc_string")
+    for weights in model.graph.initializer:
+        weights.ClearField("metadata_props")
+    model.ClearField("metadata_props")
 
 
 @contextmanager

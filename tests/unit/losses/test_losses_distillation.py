@@ -1,5 +1,7 @@
 """What a student should share with its teacher."""
 
+import math
+
 import pytest
 import torch
 
@@ -48,10 +50,24 @@ def test_relations_do_not_know_length_rotation_or_dimension():
     assert loss(student, teacher).item() == pytest.approx(want)
 
 
+def test_the_own_target_is_told_from_those_of_other_rows():
+    student, teacher = pair()
+    loss = DistillationLoss(match="contrastive", scale=3.0)
+    cosines = [[float(a @ b / (a.norm() * b.norm())) for b in teacher] for a in student]
+    rows = [-math.log(math.exp(3 * line[n]) / sum(math.exp(3 * one) for one in line)) for n, line in enumerate(cosines)]
+    assert loss(student, teacher).item() == pytest.approx(sum(rows) / 5)
+    nearest = sum(max(range(5), key=line.__getitem__) == n for n, line in enumerate(cosines)) / 5
+    assert loss.measures()["nearest"] == pytest.approx(nearest)
+    apart = torch.eye(6, dtype=torch.float64)[:5]
+    assert loss(apart, apart).item() == pytest.approx(math.log(math.exp(3) + 4) - 3)
+
+
 def test_what_does_not_fit_is_refused():
     student, teacher = pair()
-    with pytest.raises(UsageError, match="cosine, euclidean, relational"):
+    with pytest.raises(UsageError, match="cosine, euclidean, relational, contrastive"):
         DistillationLoss(match="angle")
+    with pytest.raises(UsageError, match="above 0"):
+        DistillationLoss(match="contrastive", scale=0)
     with pytest.raises(UsageError, match="like the embeddings"):
         DistillationLoss()(student, teacher[:, :4])
     with pytest.raises(UsageError, match="two rows"):

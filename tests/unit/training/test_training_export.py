@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -64,6 +65,22 @@ def test_any_engine_gives_the_embeddings_of_torch(run, exported, engine):
     assert exported.parity < 1e-5
 
 
+def test_a_file_says_nothing_of_the_machine_that_made_it(exported):
+    data = exported.path.read_bytes()
+    assert str(Path(torch.__file__).parents[1]).encode() not in data and b".py" not in data
+
+
+@pytest.mark.parametrize(("storage", "least"), [("fp16", 0.999999), ("int8", 0.999)])
+def test_weights_in_fewer_bytes_are_made_whole_when_they_are_loaded(run, exported, tmp_path, storage, least):
+    stored = export_run(read_run(run), tmp_path / "a.onnx", licence="MIT", storage=storage)
+    assert stored.path.stat().st_size < exported.path.stat().st_size and stored.card.rewrites[0] == "dequantise"
+    given, options = crops(), EngineOptions(precision="fp32", threads=1)
+    one, two = (create_embedder(str(made.path), engine=options).embed(given).vectors for made in (stored, exported))
+    cosines = (one * two).sum(axis=1)
+    assert least < cosines.min() and stored.kept > least and stored.parity < 1e-5
+    assert any(storage in note for note in stored.card.notes)
+
+
 def test_the_card_says_what_the_weights_are(exported):
     card = json.loads(exported.path.with_name("mine.onnx.card.json").read_text())
     assert card["sha256"] == exported.card.sha256 and card["licence"] == "MIT" and card["use"] == "research"
@@ -106,6 +123,12 @@ def test_what_cannot_be_exported_is_refused_and_leaves_nothing(run, tmp_path, mo
         read_run(run, which="first")
     with pytest.raises(ModelError, match="no run of visavis train"):
         read_run(tmp_path)
+    with monkeypatch.context() as strict:
+        strict.setattr(export, "LEAST_COSINE", 1.1)
+        with pytest.raises(ModelError, match="another --storage"):
+            export_run(trained, tmp_path / "a.onnx", licence="MIT", storage="int8")
+    with pytest.raises(UsageError, match="fp32, fp16, int8"):
+        export_run(trained, tmp_path / "a.onnx", licence="MIT", storage="int2")
     monkeypatch.setattr(export, "TOLERANCE", -1.0)
     with pytest.raises(ModelError, match="differs from torch"):
         export_run(trained, tmp_path / "b.onnx", licence="MIT")

@@ -43,6 +43,7 @@ SIZES = {
     "backbone/mobilefacenet-large": Size(6_314_880, 606, 1_816_482_816),
     "backbone/mobilefacenet-small": Size(515_248, 222, 94_561_920),
     "backbone/mobilefacenet-tiny": Size(58_144, 186, 2_641_728),
+    "backbone/mobilenet-slim": Size(2_880_480, 201, 88_858_560),
     "backbone/swin-b": Size(213_666_768, 311, 15_931_852_800),
     "backbone/swin-t": Size(28_501_498, 183, 4_479_943_680),
     "backbone/vit-b": Size(113_833_472, 282, 11_437_170_688),

@@ -25,12 +25,15 @@ from visavis.protocols.ledger import UNLISTED, Ledger
 from visavis.recognition.onnx_embedder import OnnxEmbedder
 from visavis.runtime.brought import CARD_SUFFIX
 from visavis.runtime.cache import sha256
+from visavis.runtime.storage import Storage, store
 from visavis.training.recipes.harmonic import LOSS as HARMONIC
 from visavis.training.recipes.trained import Trained
 
 REWRITES = ("free-axes", "fold-batch-norm", "split-prelu")
 TOLERANCE = 1e-4
 """Largest difference of unit embeddings between torch and the runtime that an export may have."""
+LEAST_COSINE = 0.99
+"""Least cosine of an embedding with that of torch where weights are stored in fewer bytes."""
 
 _PICTURES = 9
 
@@ -44,12 +47,14 @@ class Exported:
         card: Its card.
         people: Whom the weights were trained on or chosen on: data set, or None, and identity; empty when not known.
         parity: Largest difference of an element of the unit embeddings, torch against the runtime after its rewrites,
-            over batches of one, two and six random crops.
+            over batches of one, two and six random crops; before the weights were stored in fewer bytes.
+        kept: Least cosine of an embedding of these crops with that of torch, of the file as it is.
     """
 
     path: Path
     card: WeightCard
     parity: float
+    kept: float = 1.0
     people: frozenset[tuple[str | None, str]] = frozenset()
 
 
@@ -76,7 +81,9 @@ class Terms:
     compatible_with: tuple[str, ...] = ()
 
 
-def export_backbone(backbone: Backbone, out: str | Path, terms: Terms, *, template: str) -> Exported:
+def export_backbone(
+    backbone: Backbone, out: str | Path, terms: Terms, *, template: str, storage: Storage = "fp32"
+) -> Exported:
     """Write the ONNX file and the card of a network, and prove that they do what the network does.
 
     Args:
@@ -84,36 +91,41 @@ def export_backbone(backbone: Backbone, out: str | Path, terms: Terms, *, templa
         out: ``NAME.onnx``.
         terms: For the card.
         template: Name of the landmark template of the crops it was trained on.
+        storage: How weights lie in the file; see `visavis.runtime.storage.store`.
 
     Raises:
-        UsageError: A path that is no ``.onnx``.
+        UsageError: A path that is no ``.onnx``, or an unknown storage.
         ModelError: The file does not give the embeddings of torch; it is not kept.
     """
     path = Path(out)
     if path.suffix.lower() != ".onnx":
         raise UsageError(f"an export is an ONNX file, --out NAME.onnx; got {path}")
     crops = template_of(template)
-    data = export_onnx(backbone, size=crops.width)
+    whole = export_onnx(backbone, size=crops.width)
+    data = store(whole, storage, name=path.name)
     draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     card = WeightCard(
         name=terms.name or path.stem,
         kind="embedder",
         loader="visavis.recognition.onnx_embedder:OnnxEmbedder",
         sources=(LocalFile(str(draft)),),
-        sha256=sha256(data),
+        sha256=sha256(whole),
         licence=terms.licence,
         use=terms.use,
         trained_on=terms.trained_on,
         contract=replace(backbone.contract, size=(crops.height, crops.width), template=crops.name),
         dimension=backbone.dimension,
-        rewrites=REWRITES,
+        rewrites=REWRITES if storage == "fp32" else ("dequantise", *REWRITES),
         paper=terms.paper,
         notes=terms.notes,
         compatible_with=terms.compatible_with,
     )
-    write_output(draft, data)
     try:
-        parity = measured_parity(backbone, card)
+        write_output(draft, whole)
+        parity = measured_parity(backbone, card).difference
+        write_output(draft, data)
+        card = replace(card, sha256=sha256(data))
+        kept = measured_parity(backbone, card).cosine
     finally:
         draft.unlink(missing_ok=True)
     if not parity <= TOLERANCE:
@@ -122,13 +134,28 @@ def export_backbone(backbone: Backbone, out: str | Path, terms: Terms, *, templa
             "accepted); it was not kept",
             reason="model.export",
         )
-    card = replace(card, sources=(LocalFile(str(path)),))
+    if not kept >= LEAST_COSINE:
+        raise ModelError(
+            f"with weights stored as {storage} an embedding has a cosine of {kept:.3f} with that of torch (at least "
+            f"{LEAST_COSINE:g} is accepted); it was not kept: take another --storage",
+            reason="model.export",
+        )
+    stored = () if storage == "fp32" else (f"Weights are stored as {storage}; least cosine to fp32 {kept:.5f}.",)
+    card = replace(card, sources=(LocalFile(str(path)),), notes=(*card.notes, *stored))
     write_output(path, data)
     write_output(path.with_name(path.name + CARD_SUFFIX), json.dumps(card.to_dict(), indent=2).encode())
-    return Exported(path, card, parity)
+    return Exported(path, card, parity, kept)
 
 
-def export_run(trained: Trained, out: str | Path, *, licence: str, use: Use = "research", name: str = "") -> Exported:
+def export_run(
+    trained: Trained,
+    out: str | Path,
+    *,
+    licence: str,
+    use: Use = "research",
+    name: str = "",
+    storage: Storage = "fp32",
+) -> Exported:
     """Export what a run made; see `export_backbone`.
 
     Args:
@@ -137,6 +164,7 @@ def export_run(trained: Trained, out: str | Path, *, licence: str, use: Use = "r
         licence: SPDX name, or in words.
         use: ``research`` or ``any``; pictures of a set that the people ledger knows allow research only.
         name: What the model is called; the name of the file when empty.
+        storage: How weights lie in the file.
 
     Raises:
         UsageError: A path that is no ``.onnx``, or a use that the pictures do not allow.
@@ -157,17 +185,18 @@ def export_run(trained: Trained, out: str | Path, *, licence: str, use: Use = "r
         notes=_notes(trained),
         compatible_with=_compatible(trained.record),
     )
-    exported = export_backbone(trained.backbone, out, terms, template=trained.template)
+    exported = export_backbone(trained.backbone, out, terms, template=trained.template, storage=storage)
     return replace(exported, people=trained.people)
 
 
-def export_released(released: Released, out: str | Path, *, name: str = "") -> Exported:
+def export_released(released: Released, out: str | Path, *, name: str = "", storage: Storage = "fp32") -> Exported:
     """Export a checkpoint that others have released, under their terms; see `export_backbone`.
 
     Args:
         released: See `visavis.nn.checkpoints.load.load_released`.
         out: ``NAME.onnx``.
         name: What the model is called; the name of the file when empty.
+        storage: How weights lie in the file.
 
     Raises:
         UsageError: A path that is no ``.onnx``.
@@ -176,7 +205,8 @@ def export_released(released: Released, out: str | Path, *, name: str = "") -> E
     layout = released.layout
     notes = (f"From a checkpoint of {layout.name} with sha256 {released.sha256}.",)
     terms = Terms(layout.licence, layout.use, layout.trained_on, name=name, paper=layout.paper, notes=notes)
-    return export_backbone(released.backbone, out, terms, template=released.backbone.contract.template)
+    template = released.backbone.contract.template
+    return export_backbone(released.backbone, out, terms, template=template, storage=storage)
 
 
 def template_of(name: str) -> CropTemplate:
@@ -195,15 +225,29 @@ def template_of(name: str) -> CropTemplate:
     raise ModelError(f"no template {name!r} cuts such crops; known: {', '.join(TEMPLATES)}", reason="model.card")
 
 
-def measured_parity(backbone: Backbone, card: WeightCard) -> float:
-    """Largest difference of unit embeddings between torch and the runtime, from pixels on, for several batches."""
+@dataclass(frozen=True, slots=True)
+class Parity:
+    """Torch against the runtime.
+
+    Attributes:
+        difference: Largest difference of an element of the unit embeddings.
+        cosine: Least cosine of an embedding with its counterpart.
+    """
+
+    difference: float
+    cosine: float
+
+
+def measured_parity(backbone: Backbone, card: WeightCard) -> Parity:
+    """The same crops through torch and through the runtime, from pixels on, in several batches."""
     embedder = OnnxEmbedder(card)
     side = (card.contract.size or (112, 112))[0]
     pixels = np.random.default_rng(0).integers(0, 256, (_PICTURES, side, side, 3), np.uint8)
     with torch.no_grad():
         wanted = _unit(backbone(network_input(torch.from_numpy(pixels), backbone.contract)).numpy())
     parts = [embedder.raw(pixels[:1]), embedder.raw(pixels[1:3]), embedder.raw(pixels[3:])]
-    return float(np.abs(_unit(np.concatenate(parts)) - wanted).max())
+    found = _unit(np.concatenate(parts))
+    return Parity(float(np.abs(found - wanted).max()), float((found * wanted).sum(axis=1).min()))
 
 
 def trained_on(record: Any) -> str:

@@ -1,30 +1,70 @@
-"""Where a run begins: with the weights of an earlier one, some parts anew, some parts resting."""
+"""Where a run begins: with the weights of an earlier one, or of a larger network that is cut to size."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 from torch import nn
 
+from visavis.data.pack import Pack
 from visavis.errors import UsageError
 from visavis.nn.backbones.backbone import Backbone
+from visavis.nn.backbones.mobilenet import MobileNetBackbone
+from visavis.training.recipes.slimming import Slimmed, slim
 from visavis.training.recipes.trained import Trained, read_run
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The weights of an earlier run of the same backbone.
+    """The weights of an earlier run of the same backbone, or of the default recogniser cut to its widths.
 
     Attributes:
         run: Folder of that run; its best weights are taken.
+        slim: Number of crops by which SFace is cut to the widths of a ``backbone/mobilenet-slim`` in place of a run;
+            see `visavis.training.recipes.slimming.slim`. 0 for none.
         anew: Parts of the backbone that begin with random weights all the same, by the names of its modules: ``fc``.
         only: Parts that are trained; the others rest, their batch statistics included. All when empty.
     """
 
-    run: str
+    run: str = ""
     anew: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
+    slim: int = 0
+
+    def __post_init__(self) -> None:
+        if bool(self.run) == bool(self.slim) or self.slim < 0:
+            raise UsageError(f"a start takes the weights of a run, or slims by some crops, one of them; got {self}")
+        if self.slim and (self.anew or self.only):
+            raise UsageError("anew and only go with a run; a slimmed network is trained whole")
+
+
+def begin_slim(backbone: Backbone, packs: Sequence[Pack], *, count: int, seed: int) -> Slimmed:
+    """Give a new backbone the weights of SFace cut to its widths, in place.
+
+    Args:
+        backbone: A `MobileNetBackbone`, in training mode.
+        packs: Where the crops come from: drawn from all rows, one pack after the other.
+        count: Number of crops at most.
+        seed: Of the run.
+
+    Raises:
+        UsageError: Another backbone or crops of another size.
+        ModelError: SFace is missing.
+    """
+    from visavis.recognition.sface_torch import TorchSFaceEmbedder
+
+    if not isinstance(backbone, MobileNetBackbone):
+        raise UsageError(f"SFace is cut to the widths of a MobileNetBackbone; got a {type(backbone).__name__}")
+    ends = np.cumsum([len(pack) for pack in packs])
+    rows = np.random.default_rng(seed).choice(ends[-1], min(count, int(ends[-1])), replace=False)
+    numbers = np.searchsorted(ends, rows, "right")
+    places = rows - np.concatenate([[0], ends])[numbers]
+    pixels = np.stack([packs[number].pixels[place] for number, place in zip(numbers, places, strict=True)])
+    slimmed = slim(backbone, TorchSFaceEmbedder().network, pixels, seed=seed)
+    backbone.train()
+    return slimmed
 
 
 def begin(backbone: Backbone, start: Start) -> Trained:
