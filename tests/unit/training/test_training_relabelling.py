@@ -20,6 +20,7 @@ from visavis.training.recipes.prediction import predict_classes, read_classifier
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.relabelling import Cleaning, clean_labels
 from visavis.training.recipes.run import train_recogniser
+from visavis.training.recipes.sharded import Sharded
 from visavis.training.schedules import Cosine
 from visavis.training.settings import Settings
 
@@ -201,6 +202,8 @@ def test_what_cannot_be_cleaned_is_refused_before_anything_is_written(noisy, tmp
     listed = dataclasses.replace(test_people, meta=dataclasses.replace(test_people.meta, set_name="lfw"))
     with pytest.raises(UsageError, match=r"may not be trained on \(1 test\)"):
         clean_labels(RECIPE, listed, out=tmp_path / "out")
+    with pytest.raises(UsageError, match="leave classifier out"):
+        clean_labels(dataclasses.replace(RECIPE, classifier=Sharded()), noisy[0], out=tmp_path / "out")
     with pytest.raises(UsageError, match="loss/triplet gives no class a probability"):
         clean_labels(dataclasses.replace(RECIPE, loss=Part("loss/triplet")), noisy[0], out=tmp_path / "out")
     assert not (tmp_path / "out").exists()

@@ -25,6 +25,7 @@ from visavis.io.files import read_file
 from visavis.losses.relabel import DROPPED, KEPT, RELABELLED, Relabelling, relabel_predicted
 from visavis.protocols.ledger import Ledger
 from visavis.training.engine import RECORD, StepReport
+from visavis.training.group import announced_size
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.prediction import Predictions, check_classifier, predict_classes, read_classifier
 from visavis.training.recipes.recipe import RecogniserRecipe
@@ -164,6 +165,11 @@ def clean_labels(
 
 
 def _trained_by(recipe: RecogniserRecipe, how: Cleaning) -> RecogniserRecipe:
+    if recipe.classifier is not None or announced_size() > 1:
+        raise UsageError(
+            "labels are cleaned in one process, by networks with a whole classifier; leave classifier out of the recipe "
+            "and start visavis without torchrun"
+        )
     chosen = replace(recipe, loss=SOFT) if how.mode == "soft" else recipe
     check_classifier(chosen.loss)
     return chosen
