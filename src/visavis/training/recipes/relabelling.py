@@ -167,7 +167,7 @@ def clean_labels(
 def _trained_by(recipe: RecogniserRecipe, how: Cleaning) -> RecogniserRecipe:
     if recipe.classifier is not None or announced_size() > 1:
         raise UsageError(
-            "labels are cleaned in one process, by networks with a whole classifier; leave classifier out of the recipe "
+            "labels are cleaned in one process by networks with a whole classifier; leave classifier out of the recipe "
             "and start visavis without torchrun"
         )
     chosen = replace(recipe, loss=SOFT) if how.mode == "soft" else recipe
