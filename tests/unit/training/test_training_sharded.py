@@ -8,29 +8,18 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-import torch
 from recogniser_task import patterns
-from torch import nn
+from split_recogniser import SETTINGS, train_split
 
 from process_group import together
-from visavis import registry
-from visavis.data.augmentation.augmentation import Augmentation
-from visavis.data.loader import PackLoader
 from visavis.data.pack import Pack
-from visavis.data.samplers import PeopleByPictures
 from visavis.errors import UsageError
-from visavis.losses.sharded import ShardedClassifier
-from visavis.nn.backbones.backbone import EMBEDDING, Backbone
-from visavis.nn.backbones.contracts import arcface_contract
 from visavis.training.checkpoints import load_checkpoint
-from visavis.training.engine import train
-from visavis.training.group import joined
 from visavis.training.optimisers import Sgd
 from visavis.training.recipes.export import export_run
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.read import read_recipe, write_recipe
 from visavis.training.recipes.recipe import RecogniserRecipe
-from visavis.training.recipes.recogniser_task import RecogniserTask
 from visavis.training.recipes.run import train_recogniser
 from visavis.training.recipes.sharded import Sharded
 from visavis.training.recipes.symmetry import Symmetry
@@ -38,14 +27,6 @@ from visavis.training.recipes.trained import read_run
 from visavis.training.schedules import Constant
 from visavis.training.settings import MovingAverage, Settings
 
-SETTINGS = Settings(
-    steps=50,
-    optimisers={"*": Sgd(rate=0.02, clip=1.0, schedule=Constant())},
-    average=MovingAverage(0.9),
-    evaluate_every=None,
-    tensorboard=False,
-    threads=1,
-)
 CASES = {
     "plain": ("loss/cosface", {"scale": 8.0}, None),
     "sharded": ("loss/arcface", {"scale": 8.0}, Sharded()),
@@ -61,58 +42,37 @@ CASES = {
 STEPS = {case: 50 if case in ("plain", "sharded") else 5 for case in CASES}
 
 
-class Smooth(Backbone):
-    """A network without kinks, in which the rounding of a sum stays that small."""
-
-    def __init__(self):
-        super().__init__()
-        torch.manual_seed(0)
-        self.contract, self.dimension, self.taps = arcface_contract(16), 8, {EMBEDDING: (8,)}
-        self.first, self.norm = nn.Conv2d(3, 6, 4, 4), nn.BatchNorm2d(6)
-        self.last = nn.Sequential(nn.Flatten(), nn.Linear(96, 8), nn.BatchNorm1d(8))
-
-    def embed(self, x, keep):
-        return self.last(self.norm(self.first(x)).tanh())
-
-    def blocks(self):
-        return [self.first]
-
-
 @pytest.fixture(scope="module")
 def packs(tmp_path_factory):
     folder = tmp_path_factory.mktemp("packs")
-    pixels, names = patterns(9, 6, seed=1)
-    Pack.write(folder / "train", pixels[:, ::2, ::2].copy(), names)
     Pack.write(folder / "develop", *patterns(4, 4, seed=2))
     Pack.write(folder / "large", *patterns(9, 6, seed=1))
     return folder
 
 
-def run(rank, folder, out, case, changes, resume=False):
-    """Losses, and the embeddings and centres of this process, of a recogniser on the smooth network."""
+def run(rank, folder, out, case, changes, resume=False, stop=None):
+    """Losses, and the centres of this process, of the smooth recogniser."""
     name, options, how = CASES[case]
-    with joined() as group:
-        loader = PackLoader(
-            Pack.open(folder / "train"), batch=12, seed=3, sampler=PeopleByPictures(3), augmentation=Augmentation()
-        )
-        kind = registry.load(name)
-        size = {"dimension": 8, "classes": loader.classes} if kind.has_classes else {}
-        torch.manual_seed(1)
-        if how is None:
-            loss = kind(**size, **options)
-        else:
-            loss = ShardedClassifier(
-                kind, **size, group=group, sample_rate=how.sample_rate, filter_above=how.filter, options=options
-            )
-        symmetry = Symmetry(threshold=0.0, weight=0.1) if case == "plain" else None
-        task = RecogniserTask(Smooth(), loss, symmetry=symmetry)
-        losses = []
-        train(
-            task, loader, replace(SETTINGS, **changes), out=out, resume=resume,
-            observe=lambda report: losses.append(dict(report.losses)),
-        )  # fmt: skip
-        weight = getattr(loss, "head", loss)
-        return losses, weight.weight.detach().numpy() if hasattr(weight, "weight") else None
+    losses = []
+
+    def observe(report):
+        losses.append(dict(report.losses))
+        if report.step == stop:
+            raise Died
+
+    loss = train_split(
+        folder / "large",
+        out,
+        loss=name,
+        options=options,
+        how=how,
+        symmetry=Symmetry(threshold=0.0, weight=0.1) if case == "plain" else None,
+        settings=replace(SETTINGS, average=MovingAverage(0.9), **changes),
+        resume=resume,
+        observe=observe,
+    )
+    head = getattr(loss, "head", loss)
+    return losses, head.weight.detach().numpy() if hasattr(head, "weight") else None
 
 
 def several(rank, folder, out):
@@ -160,19 +120,8 @@ class Died(Exception):
 
 
 def _stopped(rank, folder, out, changes):
-    with joined() as group:
-        loader = PackLoader(
-            Pack.open(folder / "train"), batch=12, seed=3, sampler=PeopleByPictures(3), augmentation=Augmentation()
-        )
-        loss = ShardedClassifier(registry.load("loss/arcface"), 8, 9, group=group, options={"scale": 8.0})
-
-        def die(report):
-            if report.step == 10:
-                raise Died
-
-        task = RecogniserTask(Smooth(), loss)
-        with pytest.raises(Died):
-            train(task, loader, replace(SETTINGS, **changes), out=out, observe=die)
+    with pytest.raises(Died):
+        run(rank, folder, out, "sharded", changes, stop=10)
 
 
 RECIPE = RecogniserRecipe(
