@@ -16,7 +16,7 @@ from visavis.nn.layers.synchronised_norm import synchronised
 from visavis.training.batches import DrawnBatches, share_of, shared
 from visavis.training.engine import train
 from visavis.training.gather import gather_rows
-from visavis.training.gradients import average_gradients
+from visavis.training.gradients import average_gradients, spread_infinity, total_norm
 from visavis.training.group import announced_size, own_device
 from visavis.training.optimisers import AdamW, Sgd
 from visavis.training.schedules import Constant
@@ -220,6 +220,45 @@ def test_the_normalisation_is_torchs_over_all_rows_with_its_gradient():
                 torch.testing.assert_close(made.state_dict()[name], buffer)
         torch.testing.assert_close(sum(made[0].weight.grad for made, _ in found), plain[0].weight.grad)
         torch.testing.assert_close(made.eval()(values), plain.eval()(values))
+
+
+def test_the_normalisation_takes_half_precision_as_torchs_does():
+    generator = torch.Generator().manual_seed(0)
+    values = torch.randn(6, 4, generator=generator).to(torch.bfloat16)
+
+    def layer():
+        return nn.Sequential(nn.BatchNorm1d(4))
+
+    whole = values.clone().requires_grad_()
+    wanted = layer()(whole)
+    wanted.float().square().sum().backward()
+
+    def work(group):
+        made, own = layer(), values[3 * group.rank : 3 * group.rank + 3].clone().requires_grad_()
+        with synchronised(made, group):
+            found = made(own)
+            found.float().square().sum().backward()
+        return found.detach(), own.grad
+
+    found = in_threads(work, 2)
+    assert found[0][0].dtype == wanted.dtype == torch.bfloat16
+    torch.testing.assert_close(torch.cat([part for part, _ in found]), wanted.detach(), atol=0.02, rtol=0.02)
+    torch.testing.assert_close(torch.cat([part for _, part in found]), whole.grad, atol=0.02, rtol=0.02)
+
+
+def test_the_norm_and_the_overflow_of_a_part_are_those_of_all_parts():
+    whole, parts = torch.tensor([3.0, 4.0]), [torch.tensor([2.0]), torch.tensor([1.0, 2.0])]
+    norms = in_threads(lambda group: float(total_norm([whole], [parts[group.rank]], group)), 2)
+    assert norms == pytest.approx([34**0.5] * 2)
+
+    def work(group):
+        own = [part.clone() for part in parts[group.rank : group.rank + 1]]
+        if group.rank:
+            own[0][1] = torch.inf
+        spread_infinity(own, group)
+        return bool(torch.isinf(own[0]).any())
+
+    assert in_threads(work, 2) == [True, True]
 
 
 def test_gradients_are_averaged_where_some_process_has_one():
