@@ -131,9 +131,10 @@ def read_rows(
         shard = shards.get(_key_of(name, places))
         if shard is None:
             raise ModelError(f"{folder} holds parts of {name}, which this run does not split", reason="model.refused")
-        for part in sorted(parts, key=lambda one: one["rows"][name][0]):
+        several = sorted(parts, key=lambda one: one["rows"][name][0])
+        for part in several:
             start, stop, total = part["rows"][name]
-            if total != shard.total or start != reached:
+            if total != shard.total or start != reached or (part is several[-1] and stop != total):
                 raise ModelError(
                     f"the parts in {folder} hold {total} rows of {name} and this run has {shard.total}, or some are "
                     "missing",
