@@ -83,10 +83,8 @@ def test_the_card_and_the_record_say_so(made):
     card = json.loads(new.path.with_name("harmonic.onnx.card.json").read_text())
     assert card["compatible_with"] == [old.card.sha256] and "harmonic triplets" in card["notes"][-1]
     record = json.loads((folder / "second/run.json").read_text())
-    assert record["recipe"]["start"] == {"run": str(folder / "first"), "anew": [], "only": []}
-    assert RecogniserRecipe.from_record({**record["recipe"], "training": {"steps": 1, "optimisers": {}}} | {
-        "training": RECIPE.to_record()["training"]
-    }).start == Start(str(folder / "first"))  # fmt: skip
+    plain = {**record["recipe"], "training": RECIPE.to_record()["training"]}
+    assert RecogniserRecipe.from_record(plain).start == Start(str(folder / "first"))
 
 
 def test_whom_the_first_run_saw_the_later_one_has_seen(made, tmp_path):
