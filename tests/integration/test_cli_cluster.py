@@ -130,8 +130,19 @@ def test_a_picture_is_compared_with_a_stored_template_as_with_its_picture(capfd,
     assert any("stored template" in warning for warning in stored["warnings"])
     said = call(capfd, "verify", other, one, "--", f"{store}::{photos}/b/1.png")
     assert said.code == 0 and "a stored template" in said.out
-    both = call(capfd, "verify", one, f"{store}::{photos}/both.png", "--json").json
-    assert both["right"][0]["pictures"] == 2
+
+
+def test_two_faces_of_a_picture_are_never_one_stored_template(capfd, photos, store):
+    both = f"{store}::{photos}/both.png"
+    for person in ("a", "b"):
+        told = call(capfd, "verify", photos / person / "0.png", both).refused(2)
+        assert "2 rows named" in told and "both.png#1 to #2" in told and "--which central" in told
+    answers = [
+        [call(capfd, "verify", photos / person / "0.png", f"{both}#{face}", "--json").json["answer"] for face in (1, 2)]
+        for person in ("a", "b")
+    ]
+    assert sorted(answers) == [["different", "same"], ["same", "different"]]
+    assert "#1 to #2; got #3" in call(capfd, "verify", photos / "a/0.png", f"{both}#3").refused(2)
 
 
 def test_stored_templates_that_do_not_fit_are_refused(capfd, photos, store, tmp_path):
