@@ -75,12 +75,14 @@ def pairs(
     from visavis.protocols.evaluate import evaluate_pairs
     from visavis.protocols.ledger import Ledger
     from visavis.protocols.pairs import read_pairs
+    from visavis.protocols.person_intervals import check_draws
 
     if pair_list.suffix.lower() == ".bin":
         raise UsageError(
             f"{pair_list.name} is a verification file of aligned crops, not a list; run: visavis evaluate bin "
             f"{pair_list}"
         )
+    check_draws(seed, resamples)
     check_suffix(scores)
     check_folder(report)
     if report is not None:

@@ -37,7 +37,9 @@ def bin_sets(
     Example: visavis evaluate bin lfw.bin agedb_30.bin --flip
     """
     from visavis.protocols.bin_sets import evaluate_bin
+    from visavis.protocols.person_intervals import check_draws
 
+    check_draws(seed, resamples)
     pipeline = options.build_pipeline(
         model=model, engine=engine, precision=precision, device=device, threads=threads, policy=policy
     )

@@ -63,11 +63,22 @@ def ijb(
     from visavis.protocols.embedding_file import read_column
     from visavis.protocols.ijb import IjbWeights, evaluate_ijb_identification, evaluate_ijb_verification
     from visavis.protocols.ijb_layout import IjbFolder
+    from visavis.protocols.person_intervals import check_draws
 
     if embeddings is not None and (model is not None or save is not None):
         raise UsageError("give --embeddings, or --model (with --save), not both")
-    if resamples < 0:
-        raise UsageError(f"--resamples is a whole number from 0; got {resamples}")
+    settings = {
+        "engine": engine,
+        "precision": precision,
+        "device": device,
+        "threads": threads,
+        "flip": flip,
+        "policy": policy,
+    }
+    idle = [f"--{name}" for name, value in settings.items() if value is not None and value is not False]
+    if embeddings is not None and idle:
+        raise UsageError(f"{', '.join(idle)} would do nothing to --embeddings, which are made already; leave it out")
+    check_draws(seed, resamples, least=0)
     check_folder(save)
     place = IjbFolder.find(folder)
     values = None if weights is None else read_column(weights, len(place.images().names))
@@ -76,14 +87,6 @@ def ijb(
     if embeddings is not None:
         templates = _pooled(place, embeddings, chosen)
     else:
-        settings = {
-            "engine": engine,
-            "precision": precision,
-            "device": device,
-            "threads": threads,
-            "flip": flip,
-            "policy": policy,
-        }
         templates = _embedded(place, chosen, save, model=model or options.DEFAULT_MODEL, **settings)
     record = evaluate(templates, seed=seed, resamples=resamples).to_dict()
     if as_json:

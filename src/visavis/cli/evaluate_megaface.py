@@ -32,6 +32,9 @@ def megaface(
     aligned: Annotated[
         bool, typer.Option("--aligned", help="The pictures are crops by the ArcFace template; nothing is detected.")
     ] = False,
+    set_name: Annotated[
+        str | None, typer.Option("--set", help="The data set of the probes in the people ledger, or none; else found.")
+    ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the subsets of distractors and of resamples.")] = 0,
     resamples: Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")] = 1000,
     model: options.Model = options.DEFAULT_MODEL,
@@ -47,15 +50,18 @@ def megaface(
     """Rank-1 among 10, 100, ... distractors, and TAR at FAR over probes and distractors.
 
     Each picture of a person is the gallery once and each other one the probe. The mate must be more similar than every
-    distractor. Distractors are streamed, in bounded memory.
+    distractor. Distractors are streamed; of their pictures only the names stay in memory.
 
     Example: visavis evaluate megaface facescrub_images megaface_images --aligned --probe-list facescrub_lst
     """
     from visavis.protocols.megaface import evaluate_megaface
-    from visavis.protocols.megaface_sets import read_distractors, read_probes
+    from visavis.protocols.megaface_sets import read_distractors, read_probes, require_apart
+    from visavis.protocols.person_intervals import check_draws
 
+    check_draws(seed, resamples)
     known = read_probes(probes, chosen=probe_list, noises=probe_noises)
     others = read_distractors(distractors, chosen=distractor_list, noises=distractor_noises)
+    require_apart(known, others)
     pipeline = options.build_pipeline(
         model=model,
         detector=detector,
@@ -68,11 +74,21 @@ def megaface(
     )
     with progress("embedding") as advance:
         result = evaluate_megaface(
-            pipeline, known, others, aligned=aligned, seed=seed, resamples=resamples, progress=advance
+            pipeline,
+            known,
+            others,
+            aligned=aligned,
+            set_name=set_name,
+            seed=seed,
+            resamples=resamples,
+            progress=advance,
         )
     record = result.to_dict()
     if as_json:
         print_json(record)
         return
-    told = f"{record['probes']} probes of {record['people']} people, {record['failed_probes']} failed"
-    print_protocol(record, told=f"{told}; {record['distractors']} distractors, {record['failed_distractors']} failed")
+    told = "; ".join(
+        f"{record[what]} {what}{of}, {record[f'failed_{what}']} failed, {record[f'removed_{what}']} removed as noise"
+        for what, of in (("probes", f" of {record['people']} people"), ("distractors", ""))
+    )
+    print_protocol(record, told=told)

@@ -51,10 +51,12 @@ def quality(
     from visavis.io import open_store
     from visavis.protocols.ledger import Ledger
     from visavis.protocols.pairs import read_pairs
+    from visavis.protocols.person_intervals import check_draws
     from visavis.protocols.quality import evaluate_quality
     from visavis.types import FMR
 
     point = FMR.parse(at)
+    check_draws(seed, resamples)
     _check(report)
     lists = [read_pairs(path) for path in pair_lists]
     store = open_store(images)

@@ -41,9 +41,11 @@ def rfw(
 
     Example: visavis evaluate rfw RFW/test
     """
+    from visavis.protocols.person_intervals import check_draws
     from visavis.protocols.rfw import evaluate_rfw, read_rfw
     from visavis.types import FMR
 
+    check_draws(seed, resamples)
     point = FMR.parse(at)
     groups = read_rfw(folder, aligned=aligned)
     pipeline = options.build_pipeline(

@@ -37,8 +37,10 @@ def tinyface(
 
     Example: visavis evaluate tinyface tinyface --crops aligned_pad_0.1_pad_high
     """
+    from visavis.protocols.person_intervals import check_draws
     from visavis.protocols.tinyface import evaluate_tinyface, read_tinyface
 
+    check_draws(seed, resamples)
     data = read_tinyface(folder, crops=crops)
     pipeline = options.build_pipeline(
         model=model,

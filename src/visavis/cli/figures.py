@@ -54,7 +54,7 @@ def print_protocol(record: dict[str, Any], *, told: str) -> None:
         value = rate(figure["value"])
         if not figure["enough_events"]:
             value += "  (" + ", ".join(f"{count} {what}" for what, count in figure["counts"].items()) + ")"
-        rows.append((name, value, interval(figure["interval"])))
+        rows.append((name, value, _told_interval(figure, record["resamples"])))
     _table(rows)
     labels = dict.fromkeys(figure["label"] for figure in record["figures"].values() if "label" in figure)
     for label in labels:
@@ -73,6 +73,16 @@ def print_notes(notes: list[str]) -> None:
 def interval(ends: list[float] | None) -> str:
     """Both ends of an interval; nothing for None."""
     return "" if ends is None else f"{ends[0]:.4f} .. {ends[1]:.4f}"
+
+
+def _told_interval(figure: dict[str, Any], resamples: int) -> str:
+    """The interval of a figure of a protocol, with what is not as the head of the column says."""
+    told = interval(figure["interval"])
+    if told and "people" not in figure["method"]:
+        told += f"  ({figure['method']})"
+    if figure["undefined_resamples"]:
+        told += f"  (undefined in {figure['undefined_resamples']} of {resamples} resamples)"
+    return told
 
 
 def _table(rows: list[tuple[str, str, str]]) -> None:

@@ -11,6 +11,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from visavis.errors import UsageError
 from visavis.metrics import _arrays
+from visavis.metrics.components import components
 from visavis.metrics.curves import Ranking
 
 
@@ -128,7 +129,7 @@ def identity_folds(people_a: ArrayLike, people_b: ArrayLike, *, k: int = 10, see
         raise UsageError(f"k must be at least 2; got {k}")
     first, second, number = _arrays.people(people_a, people_b)
     rng = np.random.default_rng(seed)
-    component = _components(first, second, number)[first]
+    component = components(first, second, number)[first]
     sizes = np.bincount(component)
     if sizes.max() * k <= 2 * len(first):
         return _deal(sizes, k, rng)[component]
@@ -168,20 +169,6 @@ def _best_threshold(ranking: Ranking, chosen: NDArray[np.bool_]) -> float:
     above, below = float(values[cut - 1]), float(values[cut])
     middle = 0.5 * above + 0.5 * below
     return middle if middle > below else above
-
-
-def _components(first: NDArray[np.intp], second: NDArray[np.intp], number: int) -> NDArray[np.intp]:
-    """The smallest person of the connected component of each person, intp ``(number,)``."""
-    root = np.arange(number)
-    while True:
-        left, right = root[first], root[second]
-        open_ = left != right
-        if not open_.any():
-            return root
-        first, second, left, right = first[open_], second[open_], left[open_], right[open_]
-        np.minimum.at(root, np.maximum(left, right), np.minimum(left, right))
-        while (root[root] != root).any():
-            root = root[root]
 
 
 def _deal(sizes: NDArray[np.intp], k: int, rng: np.random.Generator) -> NDArray[np.int64]:

@@ -21,6 +21,8 @@ _SLACK = 1.5
 _LEAST = 1 << 16
 _TABLE = 6000
 """The most people for whom a table of all pairs of people is made: 288 MB."""
+_CODES = 1 << 24
+"""The highest codes of people for which a table of all codes is made."""
 _AT_ONCE = 64
 _CHUNK = 1 << 22
 
@@ -42,7 +44,7 @@ def tar_at_far_intervals(
     Args:
         mated: Similarities ``(M,)``; NaN for failed pairs.
         nonmated: Similarities ``(N,)``; NaN for failed pairs.
-        mated_people: Code of the person of each mated pair ``(M,)``, an integer from 0.
+        mated_people: Code of the person of each mated pair ``(M,)``, an integer from 0; codes in no pair do no harm.
         people_a: Code of the first person of each non-mated pair ``(N,)``.
         people_b: Code of the second person ``(N,)``.
         fars: Targets in 0..1.
@@ -54,15 +56,17 @@ def tar_at_far_intervals(
         One interval a target.
 
     Raises:
-        UsageError: Ill-shaped arrays, people that are not integers from 0, or a target outside 0..1.
+        UsageError: Ill-shaped arrays, people that are not integers from 0, no target, or one outside 0..1.
     """
     left, right = _arrays.similarities(mated, "mated"), _arrays.similarities(nonmated, "nonmated")
     who = _people("mated_people", mated_people, len(left))
     first, second = _people("people_a", people_a, len(right)), _people("people_b", people_b, len(right))
     targets = [_arrays.rate(far, "fars") for far in fars]
+    if not targets:
+        raise UsageError("fars must hold at least one target, for example [1e-4]; got none")
     if resamples < 1:
         raise UsageError(f"resamples must be at least 1; got {resamples}")
-    number = _number(who, first, second)
+    (who, first, second), number = _without_gaps(who, first, second)
     tail = _Tail(right, first, second)
     totals = _Totals(first, second, number)
     order = np.argsort(-np.nan_to_num(left, nan=-np.inf), kind="stable")
@@ -153,12 +157,16 @@ def _people(name: str, value: ArrayLike, length: int) -> NDArray[np.integer]:
     return codes
 
 
-def _number(*columns: NDArray[np.integer]) -> int:
-    """The number of people, whose codes leave no gap."""
-    number = 1 + max(int(column.max()) for column in columns)
-    present = np.zeros(number, np.bool_)
+def _without_gaps(*columns: NDArray[np.integer]) -> tuple[list[NDArray[np.integer]], int]:
+    """The columns with codes 0..P-1, each of them in some pair, in the order of the given ones; and P."""
+    highest = max(int(column.max()) for column in columns)
+    if highest >= _CODES:
+        present = np.unique(np.concatenate([np.unique(column) for column in columns]))
+        return [np.searchsorted(present, column) for column in columns], len(present)
+    used = np.zeros(highest + 1, np.bool_)
     for column in columns:
-        present[column] = True
-    if not present.all():
-        raise UsageError("the codes of people must be 0..P-1, each of them in some pair")
-    return number
+        used[column] = True
+    if used.all():
+        return list(columns), len(used)
+    code = np.cumsum(used) - 1
+    return [code[column].astype(column.dtype) for column in columns], int(used.sum())

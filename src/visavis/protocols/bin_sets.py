@@ -30,8 +30,10 @@ from visavis.protocols.labelled import Progress
 from visavis.protocols.ledger import Ledger
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import pair_people
+from visavis.protocols.person_intervals import check_draws
 from visavis.protocols.plain import plain
 from visavis.protocols.result import VerificationResult, verification_result
+from visavis.protocols.role_notes import NAMELESS
 from visavis.types import Templates
 
 
@@ -60,8 +62,9 @@ class BinResult:
 
 
 def read_bin(path: str | Path) -> tuple[BinFile, PairList]:
-    """A file and its pairs; crops of the same bytes have one name, and pairs lie in ten consecutive folds.
+    """A file and its pairs; crops of the same bytes have one name.
 
+    The pairs lie in ten consecutive folds where each of those holds pairs of both kinds; see `with_folds`.
     The files hold each picture as often as it occurs in a pair, and name no people. Pictures of the same bytes are one
     picture; it is embedded once, and mated pairs link more of them to one person.
 
@@ -107,8 +110,10 @@ def evaluate_bin(
     Raises:
         UnreadableError: The file cannot be read.
         InputError: It holds something else, or no crop could be used.
-        UsageError: Fewer than ten pairs, or the pipeline flips by itself.
+        UsageError: Fewer than ten pairs, a seed or number of resamples that nothing can be drawn with, or the pipeline
+            flips by itself.
     """
+    check_draws(seed, resamples)
     if getattr(pipeline.embedder, "flip", False):
         raise UsageError("evaluate_bin flips by itself: give a pipeline with flip=False, and flip=True here")
     file, pairs = read_bin(path)
@@ -136,7 +141,7 @@ def evaluate_bin(
         seconds=seconds,
         roles={},
         ledger_sha256=ledger.hash,
-        notes=(*pipeline_notes(pipeline), "The file names no people: their roles in the ledger are not known."),
+        notes=(*pipeline_notes(pipeline), NAMELESS),
         model=pipeline.made_by.model,
         space=space.fingerprint,
         made_by=pipeline.made_by.to_dict(),

@@ -11,6 +11,9 @@ from numpy.typing import NDArray
 from visavis.errors import UsageError
 from visavis.metrics import _arrays
 
+_CELLS = 1 << 24
+"""Similarities that are computed at once: 64 MiB of float32."""
+
 
 class DistractorScores:
     """What probes meet among distractors: their highest similarities in nested subsets, and the highest of all pairs.
@@ -58,8 +61,14 @@ class DistractorScores:
         self.failed += int((~usable).sum())
         if not usable.any() or not len(self._good):
             return
-        scores = self._probes[self._good] @ vectors[usable].T
-        levels = levels[usable]
+        step = max(1, _CELLS // len(self._good))
+        vectors, levels = vectors[usable], levels[usable]
+        probes = self._probes[self._good]
+        for start in range(0, len(vectors), step):
+            self._take(probes @ vectors[start : start + step].T, levels[start : start + step])
+
+    def _take(self, scores: NDArray[np.float32], levels: NDArray[np.integer]) -> None:
+        """The similarities of the good probes and some distractors, and the subsets of these."""
         for level in np.unique(levels[levels < self._levels.shape[1]]):
             best = scores[:, levels == level].max(axis=1)
             self._levels[self._good, level] = np.maximum(self._levels[self._good, level], best)

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import os
 import secrets
+import tokenize
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
 from types import TracebackType
 from typing import Any, BinaryIO
@@ -13,6 +17,9 @@ from numpy.typing import NDArray
 
 from visavis.errors import InputError, UsageError
 from visavis.io.files import open_regular
+
+_DAMAGED = (ValueError, TypeError, EOFError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
+"""What NumPy raises on headers that are none."""
 
 
 class EmbeddingFile:
@@ -43,11 +50,7 @@ class EmbeddingFile:
                 raise ValueError(f"it holds {kind} {shape}{' in Fortran order' if fortran else ''}")
             self.rows, self.dimension = shape
             self._kind, self._start = kind, self._file.tell()
-            need = self._start + self.rows * self.dimension * kind.itemsize
-            have = os.fstat(self._file.fileno()).st_size
-            if have < need:
-                raise ValueError(f"it is cut: {have} of {need} bytes")
-        except (ValueError, EOFError, SyntaxError) as error:
+        except _DAMAGED as error:
             self._file.close()
             raise InputError(
                 f"{path} is not a file of embeddings ({error}); expected is a float .npy array, a row an image",
@@ -98,26 +101,57 @@ class EmbeddingWriter:
         self._draft = self._path.with_name(f".{self._path.name[:100]}.{secrets.token_hex(6)}.part")
         self._left, self._dimension = rows, dimension
         try:
-            self._file = self._draft.open("xb")
+            self._file = self._draft.open("xb", buffering=0)
         except (OSError, ValueError) as error:
             raise UsageError(f"{path} cannot be written ({error}); name a file in a folder that is there") from error
-        header = {"descr": "<f4", "fortran_order": False, "shape": (rows, dimension)}
-        np.lib.format.write_array_header_1_0(self._file, header)
+        header = BytesIO()
+        told = {"descr": "<f4", "fortran_order": False, "shape": (rows, dimension)}
+        np.lib.format.write_array_header_1_0(header, told)
+        try:
+            self._append(header.getvalue())
+        except UsageError:
+            self._discard()
+            raise
 
     def write(self, rows: NDArray[np.float32]) -> None:
-        """Append rows ``(B, D)``."""
+        """Append rows ``(B, D)``.
+
+        Raises:
+            UsageError: The disk is full, or fails.
+        """
         self._left -= len(rows)
-        self._file.write(np.ascontiguousarray(rows.reshape(-1, self._dimension), "<f4").tobytes())
+        self._append(np.ascontiguousarray(rows.reshape(-1, self._dimension), "<f4").tobytes())
 
     def __enter__(self) -> EmbeddingWriter:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._file.close()
-        if kind is None and self._left == 0:
-            self._draft.replace(self._path)
-        else:
+        try:
+            self._file.close()
+            if kind is None and self._left == 0:
+                self._draft.replace(self._path)
+        except OSError as failure:
+            raise self._failed(failure) from failure
+        finally:
             self._draft.unlink(missing_ok=True)
+
+    def _append(self, data: bytes) -> None:
+        view = memoryview(data)
+        try:
+            while len(view):
+                view = view[self._file.write(view) :]
+        except OSError as error:
+            raise self._failed(error) from error
+
+    def _discard(self) -> None:
+        with suppress(OSError):
+            self._file.close()
+        self._draft.unlink(missing_ok=True)
+
+    def _failed(self, error: OSError) -> UsageError:
+        return UsageError(
+            f"{self._path} cannot be written ({error.strerror or error}); name a file on a disk with room"
+        )
 
 
 def read_column(path: str | Path, length: int) -> NDArray[np.float32]:
@@ -129,21 +163,31 @@ def read_column(path: str | Path, length: int) -> NDArray[np.float32]:
     """
     with os.fdopen(open_regular(str(path)), "rb") as file:
         try:
-            values = np.load(file, allow_pickle=False)
-        except (ValueError, EOFError, OSError) as error:
-            raise InputError(f"{path} is not an .npy file ({error}); use an intact one", reason="protocol") from error
-    if not isinstance(values, np.ndarray) or values.dtype.kind not in "fiu" or values.shape != (length,):
-        told = f"{values.dtype} {values.shape}" if isinstance(values, np.ndarray) else "several arrays"
-        raise InputError(f"{path} holds {told}; expected is one number an image, ({length},)", reason="protocol")
+            shape, _, kind = _header(file)
+            if kind.kind not in "fiu" or shape != (length,):
+                raise ValueError(f"it holds {kind} {shape}")
+            values = np.frombuffer(file.read(length * kind.itemsize), kind)
+        except _DAMAGED as error:
+            raise InputError(
+                f"{path} is not a column for these images ({error}); expected is an .npy array of numbers, one an "
+                f"image: ({length},)",
+                reason="protocol",
+            ) from error
     return values.astype(np.float32)
 
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
+    """Shape, order and kind of an array of which all bytes are there; the file stands at the first."""
     version = np.lib.format.read_magic(file)
     read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
     if version not in ((1, 0), (2, 0)):
         raise ValueError(f"version {version} of the format")
-    return read(file)
+    shape, fortran, kind = read(file)
+    need = file.tell() + math.prod(shape) * kind.itemsize
+    have = os.fstat(file.fileno()).st_size
+    if have < need:
+        raise ValueError(f"it is cut: {have} of {need} bytes")
+    return shape, fortran, kind
 
 
 def _fill(file: BinaryIO, rows: NDArray[Any], path: str) -> None:

@@ -20,6 +20,7 @@ from visavis.protocols.ijb_identification import identification_figures
 from visavis.protocols.ijb_layout import IjbFolder, IjbImages
 from visavis.protocols.ijb_verification import template_people, verification_figures
 from visavis.protocols.labelled import Progress
+from visavis.protocols.person_intervals import check_draws
 from visavis.protocols.protocol_result import ProtocolResult, Recogniser
 from visavis.protocols.role_notes import roles_touched
 from visavis.protocols.template_pairs import pair_similarities
@@ -96,8 +97,8 @@ def embed_ijb(
         for templates in stream_templates(pipeline, sources, points=points, progress=progress):
             writer.write(raw_vectors(templates))
             failures += [failure for failure in templates.status if failure is not None]
-    if len(failures) == len(sources):
-        raise InputError(f"none of the {len(sources)} images gave an embedding; the first: {failures[0].message}")
+        if len(failures) == len(sources):  # inside: a file that was there before stays
+            raise InputError(f"none of the {len(sources)} images gave an embedding; the first: {failures[0].message}")
     return recogniser_of(pipeline, space), failed_reasons(Status(tuple(failures)))
 
 
@@ -160,7 +161,9 @@ def evaluate_ijb_verification(templates: IjbTemplates, *, seed: int = 0, resampl
     Raises:
         UnreadableError: A file cannot be read.
         InputError: A file that does not fit.
+        UsageError: A seed or number of resamples that nothing can be drawn with.
     """
+    check_draws(seed, resamples, least=0)
     clock = _Clock()
     pairs = templates.folder.pairs(templates.images)
     clock.lap("pair list")
@@ -196,7 +199,9 @@ def evaluate_ijb_identification(templates: IjbTemplates, *, seed: int = 0, resam
     Raises:
         UnreadableError: A file cannot be read.
         InputError: A file that does not fit.
+        UsageError: A seed or number of resamples that nothing can be drawn with.
     """
+    check_draws(seed, resamples, least=0)
     clock = _Clock()
     first, second, probes = templates.folder.subjects(templates.images)
     clock.lap("lists")

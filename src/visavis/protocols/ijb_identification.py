@@ -18,11 +18,11 @@ from visavis.metrics.identification import (
     fpir,
     threshold_at_fpir,
 )
-from visavis.metrics.intervals import Statistic, person_bootstrap
+from visavis.metrics.intervals import Statistic
 from visavis.metrics.searches import Searches, search
 from visavis.protocols.ijb_layout import IjbSubjects
-from visavis.protocols.plain import ends
-from visavis.protocols.protocol_result import LEVEL, ORACLE, Figure
+from visavis.protocols.person_intervals import PersonIntervals
+from visavis.protocols.protocol_result import ORACLE, Figure
 
 RANKS = (1, 5, 10)
 FPIRS = {"1e-2": 1e-2, "1e-1": 1e-1}
@@ -74,24 +74,17 @@ def identification_figures(
     }
     lap("searches")
 
-    def interval(statistic: Statistic) -> tuple[float, float] | None:
-        if not resamples:
-            return None
-        rng = np.random.default_rng(seed)
-        found = person_bootstrap(probes.people, probes.people, statistic, resamples=resamples, rng=rng, level=LEVEL)
-        return ends(found)
-
+    intervals = PersonIntervals(probes.people, probes.people, seed, resamples)
     figures: list[Figure] = []
     for name, searches in searched.items():
-        figures += [_ranked(name, searches, rank, interval) for rank in RANKS]
-        figures += [_open(name, searches, target, interval) for target in FPIRS]
+        figures += [_ranked(name, searches, rank, intervals) for rank in RANKS]
+        figures += [_open(name, searches, target, intervals) for target in FPIRS]
     for rank in RANKS:
-        figures.append(
-            _mean(f"rank.{rank}", figures, interval, [cmc_statistic(one, rank) for one in searched.values()])
-        )
+        ranked = [cmc_statistic(one, rank) for one in searched.values()]
+        figures.append(_mean(f"rank.{rank}", figures, intervals, ranked))
     for target, rate in FPIRS.items():
         several = [dir_at_fpir_statistic(one, rate) for one in searched.values()]
-        figures.append(_mean(f"tpir_at_fpir.{target}", figures, interval, several))
+        figures.append(_mean(f"tpir_at_fpir.{target}", figures, intervals, several))
     lap("intervals")
     enrolled = sum(one.mated for one in searched.values())
     nowhere = int((np.asarray(enrolled) == 0).sum())
@@ -108,22 +101,19 @@ def identification_figures(
     return IdentificationFigures(tuple(figures), numbers, notes, {"ranks": list(_CURVE), **curve})
 
 
-_Interval = Callable[[Statistic], tuple[float, float] | None]
-
-
-def _ranked(name: str, searches: Searches, rank: int, interval: _Interval) -> Figure:
+def _ranked(name: str, searches: Searches, rank: int, intervals: PersonIntervals) -> Figure:
     mated = int(searches.mated.sum())
     value = float(cmc(searches, [rank])[0])
     missed = 0 if math.isnan(value) else round((1 - value) * mated)
     return Figure(
         name=f"{name}.rank.{rank}",
         value=value,
-        interval=interval(cmc_statistic(searches, rank)) if mated else None,
+        interval=intervals.of(cmc_statistic(searches, rank)) if mated else None,
         counts={"misses": missed, "hits": mated - missed},
     )
 
 
-def _open(name: str, searches: Searches, target: str, interval: _Interval) -> Figure:
+def _open(name: str, searches: Searches, target: str, intervals: PersonIntervals) -> Figure:
     rate = FPIRS[target]
     threshold = threshold_at_fpir(searches, rate)
     mated, other = int(searches.mated.sum()), int((~searches.mated).sum())
@@ -131,7 +121,7 @@ def _open(name: str, searches: Searches, target: str, interval: _Interval) -> Fi
     return Figure(
         name=f"{name}.tpir_at_fpir.{target}",
         value=dir_at_fpir(searches, fpir=rate),
-        interval=interval(dir_at_fpir_statistic(searches, rate)) if defined else None,
+        interval=intervals.of(dir_at_fpir_statistic(searches, rate)) if defined else None,
         counts={
             "false positives": round(fpir(searches, threshold) * other) if defined else 0,
             "misses": round(fnir(searches, threshold) * mated) if defined else 0,
@@ -141,7 +131,7 @@ def _open(name: str, searches: Searches, target: str, interval: _Interval) -> Fi
     )
 
 
-def _mean(rest: str, figures: list[Figure], interval: _Interval, statistics: list[Statistic]) -> Figure:
+def _mean(rest: str, figures: list[Figure], intervals: PersonIntervals, statistics: list[Statistic]) -> Figure:
     """The plain mean over galleries."""
     parts = [figure for figure in figures if figure.name.partition(".")[2] == rest]
     value = float(np.mean([part.value for part in parts]))
@@ -149,6 +139,6 @@ def _mean(rest: str, figures: list[Figure], interval: _Interval, statistics: lis
     return Figure(
         name=f"mean.{rest}",
         value=value,
-        interval=None if math.isnan(value) else interval(lambda w: float(np.mean([one(w) for one in statistics]))),
+        interval=None if math.isnan(value) else intervals.of(lambda w: float(np.mean([one(w) for one in statistics]))),
         counts=counts,
     )

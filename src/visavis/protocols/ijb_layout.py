@@ -131,6 +131,8 @@ class IjbFolder:
                 raise _wrong(path, number, "an image, a template id and a media id", fields)
             names.append(fields[0])
             ids.append((int(fields[1]), int(fields[2])))
+        if not names:
+            raise InputError(f"{path} names no image; use a whole copy", reason="protocol")
         table = np.array(ids, dtype=np.int32)
         templates, rows = np.unique(table[:, 0], return_inverse=True)
         return IjbImages(tuple(names), rows.astype(np.int32), table[:, 1].copy(), templates)
@@ -153,6 +155,8 @@ class IjbFolder:
                     reason="protocol",
                 )
             try:
+                if len(fields) != 12:
+                    raise ValueError("a name and eleven numbers are expected")
                 values[count - 1] = [float(field) for field in fields[1:]]
             except ValueError as error:
                 raise _wrong(path, number, "an image, five points x y and a score", fields) from error

@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.metrics.components import components
 from visavis.metrics.intervals import Interval
 from visavis.metrics.sorted_scores import SortedScores
 from visavis.metrics.tail_bootstrap import tar_at_far_intervals
 from visavis.protocols.ijb_layout import IjbFolder, IjbImages, IjbPairs
-from visavis.protocols.plain import ends
 from visavis.protocols.protocol_result import LEVEL, ORACLE, Figure
 
 FARS = {"1e-6": 1e-6, "1e-5": 1e-5, "1e-4": 1e-4, "1e-3": 1e-3, "1e-2": 1e-2, "1e-1": 1e-1}
@@ -65,7 +65,8 @@ def template_people(folder: IjbFolder, images: IjbImages, pairs: IjbPairs) -> Te
     notes: tuple[str, ...] = ()
     linked = bool((people[used] < 0).any())
     if linked:
-        people = _linked(len(used), pairs)
+        left, right = (side[pairs.same].astype(np.intp) for side in (pairs.left, pairs.right))
+        people = components(left, right, len(used))
         notes = (
             "The files of 1:N do not name all subjects: templates that mated pairs link count as one person. Where one "
             "person goes by two, intervals are too narrow.",
@@ -129,26 +130,10 @@ def verification_figures(
             Figure(
                 name=f"tar_at_far.{name}",
                 value=1 - missed / scores.mated_total,
-                interval=None if intervals is None else ends(intervals[place]),
+                interval=None if intervals is None else intervals[place],
                 counts={"false matches": false, "false non-matches": missed},
                 threshold=threshold,
                 label=ORACLE,
             )
         )
     return VerificationFigures(tuple(figures), scores.roc())
-
-
-def _linked(number: int, pairs: IjbPairs) -> NDArray[np.int64]:
-    """The first template of those that mated pairs link, directly or through others."""
-    parent = list(range(number))
-
-    def root(one: int) -> int:
-        while parent[one] != one:
-            parent[one] = parent[parent[one]]
-            one = parent[one]
-        return one
-
-    for left, right in zip(pairs.left[pairs.same].tolist(), pairs.right[pairs.same].tolist(), strict=True):
-        one, two = root(left), root(right)
-        parent[max(one, two)] = min(one, two)
-    return np.array([root(one) for one in range(number)], np.int64)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from visavis.errors import InputError
 from visavis.io.files import open_regular
 
 _CHUNK = 1 << 22
+_BEFORE_END = re.compile(rb"[ \t]+(?=[\r\n])")
 _MOST_DIGITS = 9
 _BLANK, _NEWLINE, _WRONG = 1, 2, 3
 _CLASS = np.full(256, _WRONG, np.uint8)
@@ -50,11 +52,22 @@ def integer_blocks(path: str | Path, columns: int) -> Iterator[NDArray[np.int32]
 
 
 def _parse(path: str | Path, data: bytes, columns: int, lines: int) -> NDArray[np.int32]:
+    found = _numbers(data, columns)
+    if isinstance(found, int):
+        data = _BEFORE_END.sub(b"", data)
+        found = _numbers(data, columns)
+    if isinstance(found, int):
+        raise _refusal(path, data, found, columns, lines)
+    return found
+
+
+def _numbers(data: bytes, columns: int) -> NDArray[np.int32] | int:
+    """The rows, or the place of the first byte that does not fit; a blank before the end of a line does not."""
     letters = np.frombuffer(data, np.uint8)
     kinds = _CLASS[letters]
     wrong = np.flatnonzero(kinds == _WRONG)
     if wrong.size:
-        raise _refusal(path, data, int(wrong[0]), columns, lines)
+        return int(wrong[0])
     digit = np.empty(len(kinds) + 1, np.bool_)
     digit[0], digit[1:] = False, kinds == 0
     edges = np.flatnonzero(digit[1:] != digit[:-1])
@@ -67,7 +80,7 @@ def _parse(path: str | Path, data: bytes, columns: int, lines: int) -> NDArray[n
     last[columns - 1 :: columns] = _NEWLINE
     bad = np.flatnonzero((behind != last) | (lengths > _MOST_DIGITS))
     if bad.size or whole != len(behind):
-        raise _refusal(path, data, int(starts[bad[0] if bad.size else -1]), columns, lines)
+        return int(starts[bad[0] if bad.size else -1])
     return _values(letters, ends, lengths).reshape(-1, columns)
 
 

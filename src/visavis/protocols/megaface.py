@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.data.data_set import data_set_of
 from visavis.errors import InputError
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.distractor_scores import DistractorScores
@@ -26,15 +27,19 @@ from visavis.protocols.given_points import (
     require_one,
 )
 from visavis.protocols.labelled import Progress
+from visavis.protocols.ledger import Ledger
 from visavis.protocols.megaface_figures import FARS, Mates, rank_figures, tar_figures
-from visavis.protocols.megaface_sets import DistractorSet, ProbeSet
+from visavis.protocols.megaface_sets import DistractorSet, ProbeSet, require_apart
+from visavis.protocols.person_intervals import check_draws
 from visavis.protocols.protocol_result import ProtocolResult
-from visavis.protocols.role_notes import roles_touched
+from visavis.protocols.role_notes import role_notes
 from visavis.types import Templates
 
 _BLOCK = 4096
-_SLACK = 2
+_SLACK = 8
 """Similarities that are kept, in multiples of what the largest FAR needs: resamples of people need more."""
+_LEAST = 1 << 20
+"""The fewest that are kept: 8 MiB."""
 
 
 def evaluate_megaface(
@@ -43,6 +48,7 @@ def evaluate_megaface(
     distractors: DistractorSet,
     *,
     aligned: bool = False,
+    set_name: str | None = None,
     seed: int = 0,
     resamples: int = 1000,
     progress: Progress | None = None,
@@ -60,13 +66,23 @@ def evaluate_megaface(
         probes: The probes.
         distractors: The distractors.
         aligned: The pictures are square crops by the ArcFace template; else the faces are detected.
+        set_name: The data set of the probes in the people ledger, or ``none``; found by `data_set_of` when None.
         seed: Seed of subsets and resamples.
         resamples: Number of resamples of the probes' people; the distractors are kept.
         progress: Called with the number of pictures done and of all.
 
     Raises:
         InputError: No probe gave a template, or embeddings of another dimension.
+        UsageError: A picture that is a probe and a distractor, no such data set, or a seed or number of resamples that
+            nothing can be drawn with.
     """
+    check_draws(seed, resamples)
+    require_apart(probes, distractors)
+    ledger = Ledger.load()
+    known = data_set_of(
+        set(probes.people), path=str(probes.path), inside=probes.names[0], given=set_name, ledger=ledger
+    ).name
+    others = ledger.guess_set(distractors.path) or ledger.guess_set(distractors.names[:1])
     begin = time.perf_counter()
     sources = [probes.store.get(name) for name in probes.names]
     templates = Templates.concat(list(picture_templates(pipeline, sources, aligned=aligned, progress=progress)))
@@ -74,7 +90,7 @@ def evaluate_megaface(
     sizes = _sizes(distractors.count)
     order = np.random.default_rng(seed).permutation(distractors.count)
     subset = np.searchsorted(sizes, order, side="right")
-    keep = _SLACK * (int(max(FARS.values()) * len(templates) * distractors.count) + 1) + 1
+    keep = max(_LEAST, _SLACK * int(max(FARS.values()) * len(templates) * distractors.count))
     found = DistractorScores(templates.vectors, sizes=sizes, subset=subset, keep=keep)
     failed = Counter(failed_reasons(templates.status))
     embedded = time.perf_counter()
@@ -83,37 +99,39 @@ def evaluate_megaface(
         failed.update(reasons)
     streamed = time.perf_counter()
     mates = Mates.of(templates.vectors, probes.people)
-    figures = [
-        *rank_figures(found, mates, sizes, seed=seed, resamples=resamples),
-        *tar_figures(found, mates, seed=seed, resamples=resamples),
-    ]
-    roles, ledger, notes = roles_touched("facescrub", set(probes.people))
+    ranks = rank_figures(found, mates, sizes, seed=seed, resamples=resamples)
+    tars, short = tar_figures(found, mates, seed=seed, resamples=resamples)
+    roles = Counter(ledger.roles(known, set(probes.people)))
+    if others is not None:
+        roles.update(ledger.roles(others, {name.split("/")[-2] for name in distractors.names if "/" in name}))
     return ProtocolResult(
         kind="megaface",
-        data="megaface",
+        data=f"{known or probes.path.name}+{others or distractors.path.name}",
         recogniser=recogniser_of(pipeline, picture_space(pipeline, aligned=aligned)),
         numbers={
             "probes": len(templates),
             "failed_probes": int((~templates.ok).sum()),
             "removed_probes": probes.removed,
+            "repeated_probes": probes.repeated,
             "distractors": distractors.count,
             "failed_distractors": found.failed,
             "removed_distractors": distractors.removed,
+            "repeated_distractors": distractors.repeated,
             "people": len(set(probes.people)),
             "mated": len(mates.one),
             "nonmated": len(templates) * distractors.count,
         },
-        figures=tuple(figures),
+        figures=(*ranks, *tars),
         failed_images=dict(failed),
         images=len(templates) + distractors.count,
         settings={"aligned": aligned, "distractors": "pictures" if distractors.embeddings is None else "embeddings"},
-        roles=roles,
-        ledger=ledger,
-        notes=notes,
+        roles=dict(roles),
+        ledger=ledger.hash,
+        notes=(*probes.notes, *distractors.notes, *short, *role_notes(roles, calibrated=False)),
         seed=seed,
         resamples=resamples,
         seconds={"probes": embedded - begin, "distractors": streamed - embedded},
-        curves={"distractors": sizes, "rank.1": [figure.value for figure in figures[: len(sizes)]]},
+        curves={"distractors": sizes, "rank.1": [figure.value for figure in ranks]},
     )
 
 
@@ -128,9 +146,14 @@ def _stream(
 ) -> Iterator[tuple[NDArray[np.float32], dict[str, int]]]:
     """Unit vectors of the distractors some at a time, NaN for failed ones, with the reasons of failures."""
     if distractors.store is not None:
-        sources = [distractors.store.get(name) for name in distractors.names]
-        for part in picture_templates(pipeline, sources, aligned=aligned, progress=progress):
-            yield part.vectors, failed_reasons(part.status)
+        done = 0
+        for start in range(0, len(distractors.names), _BLOCK):
+            sources = [distractors.store.get(name) for name in distractors.names[start : start + _BLOCK]]
+            for part in picture_templates(pipeline, sources, aligned=aligned):
+                yield part.vectors, failed_reasons(part.status)
+                done += len(part)
+                if progress is not None:
+                    progress(done, len(distractors.names))
     if distractors.embeddings is None:
         return
     with EmbeddingFile(distractors.embeddings) as file:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from visavis.errors import UsageError
+from visavis.metrics.components import components
 from visavis.protocols.pairs import PairList
 
 
@@ -41,21 +42,11 @@ def pair_people(pairs: PairList) -> PairPeople:
     """
     if pairs.person1 is not None and pairs.person2 is not None:
         return PairPeople(pairs.person1, pairs.person2, linked=False)
-    order = {image: place for place, image in enumerate(pairs.images)}
-    parent = {image: image for image in order}
-
-    def root(image: str) -> str:
-        while parent[image] != image:
-            parent[image] = parent[parent[image]]
-            image = parent[image]
-        return image
-
-    for one, two, same in zip(pairs.image1, pairs.image2, pairs.same.tolist(), strict=True):
-        first, second = root(one), root(two)
-        if same and first != second:
-            older, younger = (first, second) if order[first] < order[second] else (second, first)
-            parent[younger] = older
-    person1, person2 = tuple(map(root, pairs.image1)), tuple(map(root, pairs.image2))
+    names = pairs.images
+    first, second = pairs.positions()
+    roots = components(first[pairs.same], second[pairs.same], len(names))
+    person1 = tuple(names[row] for row in roots[first].tolist())
+    person2 = tuple(names[row] for row in roots[second].tolist())
     for row, (one, two, same) in enumerate(zip(person1, person2, pairs.same.tolist(), strict=True)):
         if one == two and not same:
             raise UsageError(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from pathlib import Path
 
 from visavis.errors import InputError, UnreadableError
@@ -47,8 +46,3 @@ def read_names(path: str | Path, *, parts: int, reason: str = "protocol") -> lis
             )
         found.append("/".join(pieces[-parts:]))
     return found
-
-
-def last_parts(names: Iterable[str], parts: int) -> dict[str, str]:
-    """From the last parts of a name to the name; a name with fewer parts stands for itself."""
-    return {"/".join(name.split("/")[-parts:]): name for name in names}

@@ -7,12 +7,14 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from visavis.metrics.acquisition import fta
-from visavis.metrics.intervals import gated
+from visavis.metrics.intervals import Interval, gated
 from visavis.protocols.plain import ends, plain
 
 LEVEL = 0.95
 """Nominal coverage of every interval."""
 ORACLE = "oracle threshold"
+METHODS = {"person": "bootstrap over people", "trial": "Clopper-Pearson over pairs"}
+"""What an interval resamples or counts, by `Interval.unit`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -22,7 +24,7 @@ class Figure:
     Attributes:
         name: For example ``tar_at_far.1e-4``.
         value: The number; NaN where it is undefined.
-        interval: ``(low, high)``, 95 % over people; None where there is none.
+        interval: 95 %; None where there is none.
         counts: Both sides of what was counted, for example 3 false matches of 997 right rejections.
         threshold: Where a threshold was applied.
         label: What the threshold is: ``oracle threshold``, or the population of a calibration.
@@ -30,14 +32,21 @@ class Figure:
 
     name: str
     value: float
-    interval: tuple[float, float] | None = None
+    interval: Interval | None = None
     counts: Mapping[str, int] = field(default_factory=dict)
     threshold: float | None = None
     label: str = ""
 
     @property
     def enough(self) -> bool:
-        """Whether at least 10 events lie on each side; True for a figure that counts nothing."""
+        """Whether it rests on enough: at least 10 events on each side, and an interval that misses no end.
+
+        A figure that counts nothing has events enough. An end may lie among the resamples on which the figure is
+        undefined where they are more than the tail that is cut off, 2.5 %.
+        """
+        one = self.interval
+        if one is not None and one.skipped > one.resamples * (1 - LEVEL) / 2:
+            return False
         total = sum(self.counts.values())
         return not self.counts or (total > 0 and gated(min(self.counts.values()), total))
 
@@ -45,7 +54,9 @@ class Figure:
         """The figure as plain JSON types."""
         return {
             "value": plain(float(self.value)),
-            "interval": plain(self.interval),
+            "interval": None if self.interval is None else plain(ends(self.interval)),
+            "method": None if self.interval is None else METHODS[self.interval.unit],
+            "undefined_resamples": 0 if self.interval is None else self.interval.skipped,
             "counts": plain(self.counts),
             "enough_events": self.enough,
             **({} if self.threshold is None else {"threshold": plain(float(self.threshold)), "label": self.label}),
@@ -74,7 +85,7 @@ class ProtocolResult:
     """One run of a published protocol.
 
     A failed acquisition counts in every figure: a failed probe or pair is a rejection. Intervals are 95 %, over
-    resamples of people.
+    resamples of people where the figure does not say otherwise.
 
     Attributes:
         kind: Which protocol, for example ``ijb.1-1``.

@@ -20,6 +20,7 @@ from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.bin_sets import read_bin
 from visavis.protocols.contiguous_folds import with_folds
 from visavis.protocols.evaluate import SHIPPED_AT, shipped_threshold, source_of
+from visavis.protocols.folds import ProtocolFolds, protocol_folds
 from visavis.protocols.given_points import (
     failed_reasons,
     picture_calibration,
@@ -31,9 +32,10 @@ from visavis.protocols.given_points import (
 from visavis.protocols.labelled import Progress
 from visavis.protocols.pairs import PairList, read_pairs
 from visavis.protocols.people import pair_people
+from visavis.protocols.person_intervals import check_draws
 from visavis.protocols.protocol_result import ProtocolResult
 from visavis.protocols.rfw_figures import GroupScores, group_figures
-from visavis.protocols.role_notes import roles_touched
+from visavis.protocols.role_notes import NAMELESS, roles_touched
 from visavis.types import FMR, Templates
 
 GROUPS = ("African", "Asian", "Caucasian", "Indian")
@@ -45,7 +47,7 @@ class RfwGroup:
 
     Attributes:
         name: For example ``African``.
-        pairs: The pairs, in ten folds.
+        pairs: The pairs, in ten consecutive folds or in none.
         store: The pictures.
         aligned: True where the pictures are aligned crops already.
     """
@@ -60,7 +62,8 @@ def read_rfw(path: str | Path, *, aligned: bool = False) -> list[RfwGroup]:
     """The groups of a folder, in either official form.
 
     ``txts/<Group>/<Group>_pairs.txt`` in LFW's form with pictures ``data/<Group>/<id>/<id>_000N.jpg``; or one
-    verification file a group, ``<Group>_test.bin`` or ``<Group>.bin``. A list without folds gets ten consecutive ones.
+    verification file a group, ``<Group>_test.bin`` or ``<Group>.bin``. A list without folds gets ten consecutive ones
+    where each of them holds pairs of both kinds; see `with_folds`.
 
     Args:
         path: The folder; of the first form, or one that holds it as ``test``.
@@ -112,10 +115,13 @@ def evaluate_rfw(
 
     Raises:
         InputError: No picture of a group could be used.
-        UsageError: Groups of two forms, or pairs that cannot be evaluated.
+        UsageError: Groups of two forms, pairs that cannot be evaluated, or a seed or number of resamples that nothing
+            can be drawn with.
     """
+    check_draws(seed, resamples)
     if len({group.aligned for group in groups}) != 1:
         raise UsageError("the groups must be of one form: pictures for all of them, or .bin files for all of them")
+    folds = [protocol_folds(group.pairs, seed=seed) for group in groups]
     begin = time.perf_counter()
     scores, failed, images = [], Counter[str](), 0
     for group in groups:
@@ -133,7 +139,8 @@ def evaluate_rfw(
     aligned = groups[0].aligned
     calibration = picture_calibration(pipeline, aligned=aligned)
     people = {person for one in scores for person in _people(one)}
-    roles, ledger, notes = roles_touched("rfw", people, calibrated=calibration is not None)
+    named = [person for one in scores for person in _people(one) if not pair_people(one.pairs).linked]
+    roles, ledger, notes = roles_touched("rfw", named, calibrated=calibration is not None)
     return ProtocolResult(
         kind="rfw",
         data="rfw",
@@ -141,6 +148,7 @@ def evaluate_rfw(
         numbers={
             "groups": len(groups),
             "pairs": sum(len(one.pairs) for one in scores),
+            "dropped_pairs": sum(one.dropped for one in folds),
             "failed_pairs": sum(int(np.isnan(one.similarities).sum()) for one in scores),
             "people": len(people),
         },
@@ -158,11 +166,21 @@ def evaluate_rfw(
         settings={"at": str(at), "aligned": aligned},
         roles=roles,
         ledger=ledger,
-        notes=notes,
+        notes=(*_fold_notes(groups, folds), *([] if named else [NAMELESS]), *notes),
         seed=seed,
         resamples=resamples,
         seconds={"embedding": seconds},
     )
+
+
+def _fold_notes(groups: Sequence[RfwGroup], folds: Sequence[ProtocolFolds]) -> list[str]:
+    """What to say of groups whose list cannot be cut into ten consecutive folds."""
+    return [
+        f"{group.name}: ten consecutive folds would not hold pairs of both kinds each; {one.source} were used, which "
+        f"drop {one.dropped} of {len(group.pairs)} pairs from the accuracy."
+        for group, one in zip(groups, folds, strict=True)
+        if group.pairs.fold is None
+    ]
 
 
 def _people(one: GroupScores) -> set[str]:

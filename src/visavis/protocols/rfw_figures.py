@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,14 +17,13 @@ from visavis.metrics import (
     fnmr_statistic,
     fold_accuracy,
     gated,
-    person_bootstrap,
     threshold_at_fmr,
 )
 from visavis.metrics.verification import accepted
 from visavis.protocols.folds import protocol_folds
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import pair_people
-from visavis.protocols.plain import ends
+from visavis.protocols.person_intervals import PersonIntervals
 from visavis.protocols.protocol_result import LEVEL, ORACLE, Figure
 from visavis.types import FMR
 
@@ -49,11 +48,13 @@ def group_figures(
 ) -> list[Figure]:
     """Figures of each group, then how far the groups lie apart.
 
-    For each group ``accuracy`` over its ten folds; ``fmr`` and ``fnmr`` at the threshold that meets ``at`` on the
-    non-mated pairs of all groups together, and at the shipped threshold where there is one. Then ``spread``: mean and
-    sample standard deviation (n - 1) of the accuracies; their skewed error ratio, the largest over the smallest error
-    (Wang and Deng 2020, "Mitigating Bias in Face Recognition Using Skewness-Aware Reinforcement Learning"); the largest
-    over the smallest FMR and FNMR at the common threshold. A ratio is NaN where the smallest is 0.
+    For each group ``accuracy`` over its folds; ``fmr`` and ``fnmr`` at the threshold that meets ``at`` on the
+    non-mated pairs of all groups together, and at the shipped threshold where there is one; below 10 events their
+    interval is Clopper and Pearson's over pairs. Then ``spread``: mean and sample standard deviation (n - 1) of the
+    accuracies; their skewed error ratio, the largest over the smallest error (Wang and Deng 2020, "Mitigating Bias in
+    Face Recognition Using Skewness-Aware Reinforcement Learning"); the largest over the smallest FMR and FNMR at the
+    common threshold. A ratio is NaN where the smallest is 0, and its interval leaves out the resamples where that is
+    so. Figures of ``spread`` carry the counts of the group that counted least.
 
     Args:
         groups: At least two groups.
@@ -67,10 +68,7 @@ def group_figures(
     first = np.array([f"{one.name}/{person}" for one in groups for person in pair_people(one.pairs).person1])
     second = np.array([f"{one.name}/{person}" for one in groups for person in pair_people(one.pairs).person2])
 
-    def interval(statistic: Statistic) -> tuple[float, float] | None:
-        rng = np.random.default_rng(seed)
-        return ends(person_bootstrap(first, second, statistic, resamples=resamples, rng=rng, level=LEVEL))
-
+    intervals = PersonIntervals(first, second, seed, resamples)
     figures, accuracies = [], []
     for one, part in zip(groups, slices, strict=True):
         folds = protocol_folds(one.pairs, seed=seed).labels
@@ -81,7 +79,7 @@ def group_figures(
             Figure(
                 name=f"{one.name}.accuracy",
                 value=found.mean,
-                interval=interval(accuracies[-1]),
+                interval=intervals.of(accuracies[-1]),
                 counts={"wrong answers": wrong, "right answers": found.pairs - wrong},
             )
         )
@@ -89,8 +87,8 @@ def group_figures(
     common = threshold_at_fmr(nonmated, at.rate)
     for place, threshold, label in (("common", common, ORACLE), *([("shipped", *shipped)] if shipped else [])):
         for one, part in zip(groups, slices, strict=True):
-            figures += _rates(one, part, f"{one.name}.{{}}.{place}", threshold, label, interval)
-    figures += _spread(groups, slices, accuracies, common, interval)
+            figures += _rates(one, part, f"{one.name}.{{}}.{place}", threshold, label, intervals)
+    figures += _spread(figures, groups, slices, accuracies, common, intervals)
     return figures
 
 
@@ -105,7 +103,7 @@ def _rates(
     name: str,
     threshold: float,
     label: str,
-    interval: Callable[[Statistic], tuple[float, float] | None],
+    intervals: PersonIntervals,
 ) -> list[Figure]:
     taken, same = accepted(one.similarities, threshold), one.pairs.same
     figures = []
@@ -118,9 +116,9 @@ def _rates(
             Figure(
                 name=name.format(rate),
                 value=events / total,
-                interval=interval(_of(part, statistic(one.similarities, same, threshold)))
+                interval=intervals.of(_of(part, statistic(one.similarities, same, threshold)))
                 if gated(events, total)
-                else ends(clopper_pearson(events, total, LEVEL)),
+                else clopper_pearson(events, total, LEVEL),
                 counts={words[0]: events, words[1]: total - events},
                 threshold=threshold,
                 label=label,
@@ -130,11 +128,12 @@ def _rates(
 
 
 def _spread(
+    figures: Sequence[Figure],
     groups: Sequence[GroupScores],
     slices: Sequence[slice],
     accuracies: Sequence[Statistic],
     threshold: float,
-    interval: Callable[[Statistic], tuple[float, float] | None],
+    intervals: PersonIntervals,
 ) -> list[Figure]:
     rates: Mapping[str, Any] = {"fmr": fmr_statistic, "fnmr": fnmr_statistic}
     by_rate = {
@@ -156,12 +155,21 @@ def _spread(
         Figure(
             name=f"spread.{name}",
             value=statistic(ones),
-            interval=interval(statistic),
+            interval=intervals.of(statistic),
+            counts=_fewest(figures, name.partition(".")[0], groups),
             threshold=None if name.startswith("accuracy") else threshold,
             label="" if name.startswith("accuracy") else ORACLE,
         )
         for name, statistic in statistics.items()
     ]
+
+
+def _fewest(figures: Sequence[Figure], what: str, groups: Sequence[GroupScores]) -> dict[str, int]:
+    """What was counted in the group that counted least on its rarer side."""
+    place = "" if what == "accuracy" else ".common"
+    names = {f"{one.name}.{what}{place}" for one in groups}
+    parts = [dict(figure.counts) for figure in figures if figure.name in names]
+    return min(parts, key=lambda counts: min(counts.values()))
 
 
 def _ratio(values: Sequence[float]) -> float:

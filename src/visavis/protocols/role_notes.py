@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 
 from visavis.protocols.ledger import UNLISTED, Ledger
 
+NAMELESS = "The files name no people: their roles in the ledger are not known."
+
 
 def role_notes(roles: Mapping[str, int], *, calibrated: bool) -> list[str]:
     """Sentences that belong next to figures.

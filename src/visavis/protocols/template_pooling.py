@@ -56,12 +56,14 @@ def pool_by_media(
         weights: float32 ``(N,)``: further weights, for example detection scores.
 
     Raises:
-        UsageError: Columns of other lengths, or a template without a row.
+        UsageError: Columns of other lengths, no image, or a template of 0..T-1 without an image.
         InputError: Another number of embeddings than images.
     """
     count = len(template)
     if media.shape != (count,) or (weights is not None and weights.shape != (count,)):
         raise UsageError("template, media and weights must hold one number an image")
+    if not count or template.min() < 0 or not np.bincount(template).all():
+        raise UsageError("template must number the templates 0..T-1 without a gap, each with an image")
     if embeddings.rows != count:
         raise InputError(
             f"{embeddings.path} holds {embeddings.rows} embeddings and the list names {count} images; they must be "

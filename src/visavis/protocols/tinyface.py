@@ -28,7 +28,6 @@ from visavis.errors import InputError
 from visavis.io import FolderStore
 from visavis.io.files import is_folder, read_file
 from visavis.metrics.identification import cmc, cmc_statistic, map_statistic, mean_average_precision
-from visavis.metrics.intervals import Statistic, person_bootstrap
 from visavis.metrics.searches import Searches, search
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.evaluate import source_of
@@ -40,14 +39,16 @@ from visavis.protocols.given_points import (
     require_one,
 )
 from visavis.protocols.labelled import Progress
-from visavis.protocols.plain import ends
-from visavis.protocols.protocol_result import LEVEL, Figure, ProtocolResult
+from visavis.protocols.person_intervals import PersonIntervals, check_draws
+from visavis.protocols.protocol_result import Figure, ProtocolResult
 from visavis.protocols.role_notes import roles_touched
 from visavis.types import Status, Templates
 
 RANKS = (1, 5, 10, 20, 50)
 DISTRACTOR = -100
 """The identity that stands for all distractors, as in the official evaluation."""
+PUBLISHED = {"Gallery_Match": 4_443, "Probe": 3_728, "Gallery_Distractor": 153_428}
+"""How many pictures the published protocol has."""
 _DAMAGED = (
     ValueError,
     TypeError,
@@ -141,7 +142,9 @@ def evaluate_tinyface(
 
     Raises:
         InputError: No probe or no picture of the mated gallery gave a template.
+        UsageError: A seed or number of resamples that nothing can be drawn with.
     """
+    check_draws(seed, resamples)
     begin = time.perf_counter()
     sides = [
         _embed(pipeline, data.pictures / folder, names, aligned=aligned, progress=progress)
@@ -178,7 +181,7 @@ def evaluate_tinyface(
         settings={"aligned": aligned, "entry": "picture"},
         roles=roles,
         ledger=ledger,
-        notes=notes,
+        notes=(*_other_sizes(data), *notes),
         seed=seed,
         resamples=resamples,
         seconds={"embedding": embedded - begin, "searches": time.perf_counter() - embedded},
@@ -186,11 +189,20 @@ def evaluate_tinyface(
     )
 
 
-def _figures(searches: Searches, people: NDArray[np.int64], *, seed: int, resamples: int) -> list[Figure]:
-    def interval(statistic: Statistic) -> tuple[float, float] | None:
-        rng = np.random.default_rng(seed)
-        return ends(person_bootstrap(people, people, statistic, resamples=resamples, rng=rng, level=LEVEL))
+def _other_sizes(data: TinyFace) -> list[str]:
+    """What to say where the pictures are not those of the published protocol."""
+    have = {"Gallery_Match": data.gallery, "Probe": data.probes, "Gallery_Distractor": data.distractors}
+    other = [
+        f"{folder} {len(names):,} of {PUBLISHED[folder]:,}"
+        for folder, names in have.items()
+        if len(names) != PUBLISHED[folder]
+    ]
+    told = f"This is not the published protocol ({', '.join(other)} pictures): figures cannot be compared with others."
+    return [told] if other else []
 
+
+def _figures(searches: Searches, people: NDArray[np.int64], *, seed: int, resamples: int) -> list[Figure]:
+    intervals = PersonIntervals(people, people, seed, resamples)
     mated = int(searches.mated.sum())
     figures = []
     for rank, value in zip(RANKS, cmc(searches, RANKS).tolist(), strict=True):
@@ -199,12 +211,12 @@ def _figures(searches: Searches, people: NDArray[np.int64], *, seed: int, resamp
             Figure(
                 name=f"rank.{rank}",
                 value=value,
-                interval=interval(cmc_statistic(searches, rank)),
+                interval=intervals.of(cmc_statistic(searches, rank)),
                 counts={"misses": mated - hits, "hits": hits},
             )
         )
     average = mean_average_precision(searches)
-    return [*figures, Figure(name="map", value=average, interval=interval(map_statistic(searches)))]
+    return [*figures, Figure(name="map", value=average, interval=intervals.of(map_statistic(searches)))]
 
 
 def _embed(
@@ -230,6 +242,8 @@ def _read_ids(path: Path, kind: str) -> tuple[tuple[str, ...], NDArray[np.int64]
         people = np.asarray(found[f"{kind}_ids"]).ravel()
         if people.dtype.kind not in "iuf" or len(names) != len(people) or not names:
             raise ValueError(f"{len(names)} names and {len(people)} identities")
+        if not (np.abs(people) < 1 << 53).all() or (people != np.round(people)).any() or (people == DISTRACTOR).any():
+            raise ValueError(f"identities are whole numbers, and {DISTRACTOR} stands for the distractors")
     except damaged as error:
         raise InputError(
             f"{path} is not a list of TinyFace ({error}); expected are the arrays {kind}_set and {kind}_ids of equal "

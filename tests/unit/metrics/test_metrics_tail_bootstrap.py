@@ -47,9 +47,23 @@ def test_wrong_calls_are_refused():
     for wrong in (
         (*right[:2], first[same][:-1], *right[3:]),
         (*right[:3], first[~same] - 30, second[~same]),
-        (*right[:2], first[same] + 40, *right[3:]),
     ):
         with pytest.raises(UsageError):
             tar_at_far_intervals(*wrong, FARS, resamples=2, rng=np.random.default_rng(0))
+    with pytest.raises(UsageError, match="at least one target"):
+        tar_at_far_intervals(*right, [], resamples=2, rng=np.random.default_rng(0))
     with pytest.raises(UsageError):
         tar_at_far_intervals(*right, FARS, resamples=0, rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize("codes", [1 << 24, 2])
+def test_codes_may_leave_gaps(monkeypatch, codes):
+    monkeypatch.setattr(module, "_CODES", codes)
+    first, second, same, scores = pairs(0, ties=False)
+    found = []
+    for times in (1, 7):
+        columns = (first[same] * times, first[~same] * times, second[~same] * times)
+        found.append(tar_at_far_intervals(
+            scores[same], scores[~same], *columns, FARS, resamples=20, rng=np.random.default_rng(0)
+        ))  # fmt: skip
+    assert found[0] == found[1]

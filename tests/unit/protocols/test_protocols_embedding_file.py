@@ -1,3 +1,7 @@
+import os
+import subprocess
+import sys
+
 import numpy as np
 import pytest
 
@@ -57,11 +61,55 @@ def test_an_unfinished_file_is_not_left(tmp_path):
     assert list(tmp_path.iterdir()) == []
 
 
+def header(text):
+    """An .npy header of version 1.0, and twelve bytes behind it."""
+    return b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text + bytes(12)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [b"{'descr': '<f4', 'fortran_order': False, 'shape': (10000000000000,)}\n", b"(((\n", b"\xff\n", b"3\n",
+     b"{'descr': 'zz', 'fortran_order': False, 'shape': (3,)}\n", b"(" * 3000 + b"\n",
+     b"{'descr': '<f4', 'fortran_order': False, 'shape': (-3,)}\n"],
+)  # fmt: skip
+def test_headers_that_lie_are_refused(tmp_path, text):
+    (tmp_path / "w.npy").write_bytes(header(text))
+    with pytest.raises(InputError):
+        read_column(tmp_path / "w.npy", 3)
+    with pytest.raises(InputError):
+        EmbeddingFile(tmp_path / "w.npy")
+
+
 def test_a_column_has_one_number_an_image(tmp_path):
-    np.save(tmp_path / "w.npy", np.arange(4.0))
-    assert read_column(tmp_path / "w.npy", 4).tolist() == [0, 1, 2, 3]
+    for kind in (np.float64, np.float16, np.int8, ">i4"):
+        np.save(tmp_path / "w.npy", np.arange(4).astype(kind))
+        assert read_column(tmp_path / "w.npy", 4).tolist() == [0, 1, 2, 3]
     np.savez(tmp_path / "z.npy", a=np.arange(4.0))
     (tmp_path / "t.npy").write_text("text")
-    for name, length in (("w.npy", 5), ("z.npy.npz", 4), ("t.npy", 4)):
+    (tmp_path / "p.npy").write_bytes(b"PK\x03\x04 no archive")
+    for name, length in (("w.npy", 5), ("z.npy.npz", 4), ("t.npy", 4), ("p.npy", 4)):
         with pytest.raises(InputError):
             read_column(tmp_path / name, length)
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="limits of a process")
+@pytest.mark.parametrize("room", [0, 150])
+def test_a_full_disk_is_told_and_leaves_nothing(tmp_path, room):
+    """The largest file of a process stands for the room on the disk."""
+    script = f"""
+import resource, signal, numpy as np
+from visavis.errors import UsageError
+from visavis.protocols.embedding_file import EmbeddingWriter
+signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+resource.setrlimit(resource.RLIMIT_FSIZE, ({room}, resource.RLIM_INFINITY))
+try:
+    with EmbeddingWriter({str(tmp_path / "e.npy")!r}, rows=9, dimension=3) as writer:
+        writer.write(np.zeros((9, 3), np.float32))
+except UsageError as error:
+    assert "cannot be written (File too large)" in str(error), error
+else:
+    raise SystemExit("it was written")
+"""
+    ran = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
+    assert ran.returncode == 0, ran.stderr
+    assert list(tmp_path.iterdir()) == []

@@ -8,7 +8,7 @@ from sklearn.metrics import roc_curve
 
 from ijb_sets import write_ijb
 from patterns import pattern_pipeline, unit
-from visavis.errors import InputError
+from visavis.errors import InputError, UsageError
 from visavis.protocols.ijb import (
     IjbWeights,
     embed_ijb,
@@ -58,7 +58,7 @@ def test_verification_is_that_of_loops_and_of_scikit_learn(copy):
             "false matches": int((accepted & (labels == 0)).sum()),
             "false non-matches": int((~accepted & (labels == 1)).sum()),
         }
-        assert figure.interval[0] <= figure.value <= figure.interval[1]
+        assert figure.interval.low <= figure.value <= figure.interval.high
     record = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert record["pairs"] == len(copy.pairs) and record["mated"] == labels.sum() and record["people"] == 12
     assert record["failed_templates"] == 1 and record["failed_pairs"] == np.isnan(scores).sum() == 12
@@ -180,8 +180,11 @@ def evaluated(folder, embeddings, weights, *, one_to_n):
     ("apply", "one_to_n", "told"),
     [
         (broken("face_tid_mid.txt", lambda text: text[:-8]), False, "expected an image"),
+        (broken("face_tid_mid.txt", lambda text: "\n\n"), False, "names no image"),
         (broken("face_tid_mid.txt", lambda text: text + "x.png 900 1\n"), False, "embeddings and the list names"),
         (broken("name_5pts_score.txt", lambda text: text.replace("2.png", "3.png", 1)), False, "is not image"),
+        (broken("name_5pts_score.txt", lambda text: text.rpartition(" ")[0]), False, "expected an image, five points"),
+        (broken("name_5pts_score.txt", lambda text: text.partition(" ")[0] + " 4\n"), False, "expected an image, five"),
         (broken("name_5pts_score.txt", lambda text: text[: len(text) // 2].rpartition("\n")[0]), False, "ends after"),
         (broken("name_5pts_score.txt", lambda text: text.replace(".", "x", 3)), False, "is not image 1"),
         (broken("template_pair_label.txt", lambda text: text + "5 999 1\n"), False, "without an image"),
@@ -218,4 +221,25 @@ def test_embeddings_of_nothing_are_refused(tmp_path):
     with pytest.raises(InputError, match="no usable embedding"):
         pool_ijb(IjbFolder.find(copy.folder), tmp_path / "e.npy")
     with pytest.raises(InputError, match="none of the"):
-        embed_ijb(pattern_pipeline(), IjbFolder.find(copy.folder), tmp_path / "x.npy")
+        embed_ijb(pattern_pipeline(), IjbFolder.find(copy.folder), tmp_path / "e.npy")
+    assert np.load(tmp_path / "e.npy").shape == (len(copy.cells), 4)  # what was there before
+    assert {one.name for one in tmp_path.iterdir()} == {"set", "e.npy"}
+
+
+def test_a_subject_may_occur_on_the_right_of_mated_pairs_only(tmp_path):
+    """A mated pair against the subjects: its right template is of somebody who is in no other pair."""
+    copy = write_ijb(tmp_path / "set", images=False)
+    np.save(tmp_path / "e.npy", np.array([unit(cells) for cells in copy.cells]))
+    lone = {template for template, subject in copy.subject.items() if subject == 105}
+    kept = [pair for pair in copy.pairs if not lone & set(pair[:2].tolist())]
+    np.savetxt(copy.folder / "meta/ijbc_template_pair_label.txt", [*kept, (5, max(lone), 1)], fmt="%d")
+    result = evaluate_ijb_verification(pool_ijb(IjbFolder.find(copy.folder), tmp_path / "e.npy"), resamples=20)
+    assert any("against the subjects" in note for note in result.notes)
+    assert result.figure("tar_at_far.1e-1").interval is not None
+
+
+def test_seeds_and_resamples_are_checked_before_the_pairs_are_read():
+    for evaluate in (evaluate_ijb_verification, evaluate_ijb_identification):
+        for wrong in ({"seed": -1}, {"resamples": -1}):
+            with pytest.raises(UsageError, match="is a whole number from 0"):
+                evaluate(None, **wrong)

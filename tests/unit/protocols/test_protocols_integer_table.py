@@ -12,7 +12,7 @@ def chunk(request, monkeypatch):
 
 
 @pytest.mark.usefixtures("chunk")
-@pytest.mark.parametrize("end", ["\n", "\r\n"])
+@pytest.mark.parametrize("end", ["\n", "\r\n", " \t\n"])
 @pytest.mark.parametrize("last", [True, False])
 @pytest.mark.parametrize("columns", [1, 2, 3])
 def test_it_reads_what_numpy_reads(tmp_path, columns, last, end):

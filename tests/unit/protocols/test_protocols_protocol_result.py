@@ -1,8 +1,10 @@
 import json
 import math
+from dataclasses import replace
 
 import pytest
 
+from visavis.metrics import Interval, clopper_pearson
 from visavis.protocols.ledger import Ledger
 from visavis.protocols.protocol_result import ORACLE, Figure, ProtocolResult, Recogniser
 from visavis.protocols.role_notes import role_notes, roles_touched
@@ -17,9 +19,24 @@ def test_a_figure_rests_on_ten_events_on_its_rarer_side(counts, enough):
     assert Figure(name="x", value=0.5, counts=counts).enough is enough
 
 
+BOOTSTRAP = Interval(0.8, 1.0, 0.95, 100)
+
+
+@pytest.mark.parametrize(("skipped", "enough"), [(0, True), (2, True), (3, False), (100, False)])
+def test_an_end_may_lie_among_resamples_without_a_value(skipped, enough):
+    assert Figure(name="ratio", value=2, interval=replace(BOOTSTRAP, skipped=skipped)).enough is enough
+
+
+def test_an_interval_says_what_it_counts():
+    told = Figure(name="x", value=0.5, interval=clopper_pearson(3, 6)).to_dict()
+    assert told["method"] == "Clopper-Pearson over pairs"
+    told = Figure(name="x", value=0.5, interval=replace(BOOTSTRAP, skipped=7)).to_dict()
+    assert (told["method"], told["undefined_resamples"]) == ("bootstrap over people", 7)
+
+
 def a_result(**changes):
     figures = (
-        Figure(name="tar", value=0.9, interval=(0.8, 1.0), counts={"a": 3, "b": 7}, threshold=math.inf, label=ORACLE),
+        Figure(name="tar", value=0.9, interval=BOOTSTRAP, counts={"a": 3, "b": 7}, threshold=math.inf, label=ORACLE),
         Figure(name="ratio", value=math.nan),
     )
     given = {
@@ -35,7 +52,8 @@ def test_the_document_is_strict_json():
     record = json.loads(json.dumps(a_result().to_dict(), allow_nan=False))
     assert record["fta"]["rate"] == 0.04 and record["fta"]["events"] == 2 and record["pairs"] == 10
     assert record["figures"]["tar"] == {
-        "value": 0.9, "interval": [0.8, 1.0], "counts": {"a": 3, "b": 7}, "enough_events": False, "threshold": None,
+        "value": 0.9, "interval": [0.8, 1.0], "method": "bootstrap over people", "undefined_resamples": 0,
+        "counts": {"a": 3, "b": 7}, "enough_events": False, "threshold": None,
         "label": "oracle threshold",
     }  # fmt: skip
     assert record["figures"]["ratio"]["value"] is None and "threshold" not in record["figures"]["ratio"]

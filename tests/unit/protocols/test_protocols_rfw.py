@@ -8,8 +8,10 @@ import pytest
 
 from patterns import pattern, pattern_pipeline, png, unit, varied
 from visavis.errors import InputError, UsageError
-from visavis.metrics import fmr, fnmr, fold_accuracy, threshold_at_fmr
+from visavis.metrics import clopper_pearson, fmr, fnmr, fold_accuracy, threshold_at_fmr
+from visavis.protocols.pairs import PairList
 from visavis.protocols.rfw import GROUPS, evaluate_rfw, read_rfw
+from visavis.protocols.rfw_figures import GroupScores, group_figures
 from visavis.types import FMR
 
 SPREAD = {"African": 70, "Asian": 62, "Caucasian": 45, "Indian": 55}
@@ -59,6 +61,10 @@ def slow(group):
     return scores, np.array([a == b for a, _, b, _ in pairs])
 
 
+def _ends(interval):
+    return [interval.low, interval.high]
+
+
 def test_figures_are_those_of_the_similarities(copy):
     at = FMR(0.05)
     result = evaluate_rfw(pattern_pipeline(), read_rfw(copy, aligned=True), at=at, resamples=20)
@@ -84,7 +90,12 @@ def test_figures_are_those_of_the_similarities(copy):
     assert sum(round(20 * rate) for rate in matches) == 4  # 5 % of 80
     record = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     assert (record["groups"], record["pairs"], record["people"], record["images"]) == (4, 160, 40, 120)
-    assert record["roles"] == {"unlisted": 40} and "African.fmr.common" in record["ungated"]
+    nameless = any("name no people" in note for note in record["notes"])
+    assert record["roles"] == ({} if nameless else {"unlisted": 40})
+    assert nameless == bool(list(copy.rglob("*.bin")))
+    few = record["figures"]["African.fmr.common"]
+    assert "African.fmr.common" in record["ungated"] and few["method"] == "Clopper-Pearson over pairs"
+    assert few["interval"] == pytest.approx(_ends(clopper_pearson(few["counts"]["false matches"], 20)))
     assert all(figure["interval"] is not None for name, figure in record["figures"].items() if "accuracy.m" in name)
 
 
@@ -107,3 +118,52 @@ def test_groups_of_two_forms_are_refused(copy):
 def test_fewer_than_two_groups_are_refused(tmp_path):
     with pytest.raises(InputError, match="0 of the groups"):
         read_rfw(tmp_path)
+
+
+def scored(name, *, wrong):
+    """Forty people with a mated and a non-mated pair each, of which some are on the wrong side of 0.5."""
+    rows = np.arange(80)
+    same = rows % 2 == 0
+    people = rows // 2
+    scores = np.where(same, 0.8, 0.2) + rows / 1e4
+    scores[: 2 * wrong] = 1 - scores[: 2 * wrong]
+    persons = tuple(f"{name}{one}" for one in people)
+    others = tuple(f"{name}{one if mate else (one + 1) % 40}" for one, mate in zip(people, same, strict=True))
+    pairs = PairList(
+        tuple(f"{one}/a{row}" for row, one in enumerate(persons)),
+        tuple(f"{one}/b{row}" for row, one in enumerate(others)), same, rows // 8, persons, others,
+    )  # fmt: skip
+    return GroupScores(name, pairs, scores)
+
+
+def test_spread_rests_on_the_group_that_counted_least():
+    figures = group_figures(
+        [scored("Asian", wrong=1), scored("Indian", wrong=12)], at=FMR(0.2), shipped=None, resamples=200
+    )
+    named = {figure.name: figure for figure in figures}
+    ratio = named["spread.accuracy.skewed_error_ratio"]
+    assert ratio.counts == named["Asian.accuracy"].counts and not ratio.enough
+    assert min(named["Indian.accuracy"].counts.values()) >= 10
+    # the only person of the group with an error is not drawn in (1 - 1/80)^80, 37 %, of the resamples
+    assert 0.2 < ratio.interval.skipped / 200 < 0.5
+    assert not ratio.enough and ratio.to_dict()["undefined_resamples"] == ratio.interval.skipped
+
+
+@pytest.mark.parametrize("copy", ["pictures"], indirect=True)
+def test_a_sorted_list_says_how_its_folds_came_about(copy):
+    path = copy / "txts/Asian/Asian_pairs.txt"
+    lines = path.read_text().splitlines()
+    path.write_text("\n".join(sorted(lines, key=lambda line: line.count("\t"))) + "\n")
+    result = evaluate_rfw(pattern_pipeline(), read_rfw(copy, aligned=True), at=FMR(0.05), resamples=5)
+    told = [note for note in result.notes if note.startswith("Asian: ten consecutive folds would not")]
+    dropped = result.numbers["dropped_pairs"]
+    assert len(told) == 1 and f"drop {dropped} of 40 pairs" in told[0] and "identity-disjoint" in told[0]
+    answers = sum(result.figure("Asian.accuracy").counts.values())
+    assert 0 < dropped == 40 - answers
+
+
+@pytest.mark.parametrize("copy", ["bin"], indirect=True)
+def test_seeds_and_resamples_are_checked_before_a_picture_is_read(copy):
+    for wrong in ({"seed": -1}, {"resamples": 0}, {"seed": 1.5}):
+        with pytest.raises(UsageError, match="is a whole number from"):
+            evaluate_rfw(None, read_rfw(copy, aligned=True), **wrong)

@@ -73,6 +73,11 @@ def test_another_number_of_embeddings_is_refused(tmp_path):
             pool_by_media(file, np.zeros(4, int), np.zeros(4, int))
         with pytest.raises(UsageError):
             pool_by_media(file, np.zeros(5, int), np.zeros(4, int))
+        for gap in ([0, 0, 2, 2, 2], [0, 1, -1, 1, 0]):
+            with pytest.raises(UsageError, match="without a gap"):
+                pool_by_media(file, np.array(gap), np.zeros(5, int))
+        with pytest.raises(UsageError, match="without a gap"):
+            pool_by_media(file, np.zeros(0, int), np.zeros(0, int))
 
 
 @pytest.mark.parametrize("kind", [np.uint16, np.int32, np.int64])

@@ -76,6 +76,7 @@ def test_figures_are_those_of_the_published_evaluation(copy):
     assert 0 < curve[0] < 1 and result.figure("rank.1").interval is not None
     record = json.loads(json.dumps(result.to_dict(), allow_nan=False))
     gallery = len(sides["Gallery_Match"])
+    assert "Gallery_Distractor 30 of 153,428" in record["notes"][0] and "Probe 16 of 3,728" in record["notes"][0]
     assert (record["probes"], record["gallery"], record["distractors"], record["people"]) == (16, gallery, 30, 8)
 
 
@@ -126,6 +127,10 @@ def test_lists_that_do_not_fit_are_refused(copy, tmp_path):
     for lists in ({"probe_set": cell(["a.jpg"])}, {"probe_set": cell(["a.jpg"]), "probe_ids": np.zeros((2, 1))}):
         savemat(path, lists)
         with pytest.raises(InputError, match="not a list of TinyFace"):
+            read_tinyface(folder)
+    for number in (np.nan, np.inf, 1.5, -100):
+        savemat(path, {"probe_set": cell(["a.jpg", "b.jpg"]), "probe_ids": np.array([[3], [number]])})
+        with pytest.raises(InputError, match="identities are whole numbers"):
             read_tinyface(folder)
     with pytest.raises(InputError, match="no folder Gallery_Match"):
         read_tinyface(tmp_path)
