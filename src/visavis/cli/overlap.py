@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-import io
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +35,7 @@ def overlap(
     from visavis.data.pack import Pack
     from visavis.errors import UsageError
     from visavis.io.atomic import write_output
+    from visavis.io.csv_rows import csv_rows
     from visavis.training.recipes.teacher import Teacher
 
     if not -1 <= above <= 1:
@@ -46,15 +45,13 @@ def overlap(
     found = nearest(recogniser.embed([own]), recogniser.embed(packs))
     near = found.similarity >= above
     ends = np.cumsum([len(other) for other in packs])
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["path", "near", "similarity", "pack", "nearest"])
+    rows = []
     for row in np.argsort(-found.similarity, kind="stable").tolist():
         number = int(np.searchsorted(ends, found.row[row], "right"))
         place = int(found.row[row]) - int(ends[number]) + len(packs[number])
         similarity = f"{found.similarity[row]:.4f}"
-        table.writerow([own.names[row], int(near[row]), similarity, packs[number].path, packs[number].names[place]])
-    write_output(out, text.getvalue().encode())
+        rows.append((own.names[row], int(near[row]), similarity, packs[number].path, packs[number].names[place]))
+    write_output(out, csv_rows(("path", "near", "similarity", "pack", "nearest"), rows))
     if as_json:
         print_json({"list": str(out), "pictures": len(own), "near": int(near.sum()), "above": above})
         return

@@ -99,11 +99,12 @@ def mix_pack(
 ) -> Pack:
     """A pack of mixed crops, without labels, for a student to learn its teacher's embeddings of.
 
-    A row's identity is the person of whom most is in it, so the people ledger still knows whom a student has seen; two
-    pictures of one person may meet. What a row holds depends on the pack, the seed and its number alone.
+    A row's identity is the person of whom most is in it. The pack names everybody of its source, so the people ledger
+    knows all whom a student has seen, and a pack with people of a role that may not be trained on is refused as its
+    source is. Two pictures of one person may meet. What a row holds depends on the pack, the seed and its number alone.
 
     Args:
-        pack: Crops of people of one role.
+        pack: Crops.
         path: The folder to make.
         count: Number of crops to make.
         seed: Of everything drawn.
@@ -117,6 +118,8 @@ def mix_pack(
     if count < 1 or len(pack) < 2:
         raise UsageError(f"mixing makes 1 crop or more of 2 or more; got {count} of {len(pack)}")
     target = Path(path)
+    if is_folder(target.parent):
+        check_room(target, rows=count, size=pack.meta.size)
     about = replace(pack.meta, labelled=False, failed=0)
     with PackWriter(
         target,
@@ -125,9 +128,8 @@ def mix_pack(
         detector=pack.meta.detector,
         source=f"{count} mixed crops of {pack.meta.source}",
         about=about,
+        others=pack.identities,
     ) as writer:
-        if is_folder(target.parent):
-            check_room(target, rows=count, size=pack.meta.size)
         for start in range(0, count, _AT_ONCE):
             rows = range(start, min(start + _AT_ONCE, count))
             made = [_row(pack, generator(seed, _PURPOSE, row), mixing) for row in rows]

@@ -33,10 +33,12 @@ def nearest(vectors: NDArray[np.floating], others: NDArray[np.floating]) -> Near
         others: float ``(M, D)`` of unit norm.
 
     Raises:
-        UsageError: Shapes that do not fit, or none to compare with.
+        UsageError: Shapes that do not fit, none to compare with, or values that are not finite.
     """
     if vectors.ndim != 2 or others.ndim != 2 or vectors.shape[1] != others.shape[1] or not len(others):
         raise UsageError(f"embeddings are (N, D) and (M, D), M at least 1; got {vectors.shape} and {others.shape}")
+    if not (np.isfinite(vectors).all() and np.isfinite(others).all()):
+        raise UsageError("embeddings hold values that are not finite; leave out the faces that they are of")
     best = np.full(len(vectors), -np.inf, np.float32)
     row = np.zeros(len(vectors), np.int64)
     for start in range(0, len(others), _BLOCK):

@@ -40,6 +40,7 @@ class PackColumns:
         scores: float32 ``(n,)`` parts.
         digests: sha256 of each crop's bytes, one after the other.
         failures: Pictures that gave no row.
+        others: Identities that the pack names though no row is of theirs alone.
     """
 
     identities: list[str] = field(default_factory=list)
@@ -49,6 +50,7 @@ class PackColumns:
     scores: list[NDArray[np.float32]] = field(default_factory=list)
     digests: list[bytes] = field(default_factory=list)
     failures: list[PackFailure] = field(default_factory=list)
+    others: tuple[str, ...] = ()
 
     def save(self, folder: Path, about: PackMeta) -> None:
         """Write all files of the pack but its pixels.
@@ -60,7 +62,7 @@ class PackColumns:
         Raises:
             OSError: A file cannot be written.
         """
-        people = sorted(set(self.identities))
+        people = sorted({*self.identities, *self.others})
         place = {person: label for label, person in enumerate(people)}
         labels = np.array([place[person] for person in self.identities], np.int64)
         np.save(folder / LABELS, labels)

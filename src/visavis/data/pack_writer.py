@@ -32,6 +32,7 @@ class PackWriter:
         detector: Tag of what placed the landmarks.
         source: Where the pictures came from.
         about: What else the pack says of itself, such as set and roles; what the other arguments say comes first.
+        others: Identities that the pack names besides those of its rows.
 
     Raises:
         UsageError: The folder exists, or the size is not in 1..4096.
@@ -46,6 +47,7 @@ class PackWriter:
         detector: str = "given",
         source: str = "",
         about: PackMeta | None = None,
+        others: Sequence[str] = (),
     ) -> None:
         self.path = Path(path)
         check_new(self.path)
@@ -54,7 +56,7 @@ class PackWriter:
         self._source = source
         self._about = about
         self._detected: bool | None = None
-        self._rows = PackColumns()
+        self._rows = PackColumns(others=tuple(others))
         self._draft = self.path.with_name(f".{self.path.name}.{secrets.token_hex(6)}.part")
         with disk_errors(self.path):
             self._draft.mkdir()

@@ -58,19 +58,30 @@ def cached(name: str, make: Callable[[], bytes]) -> bytes:
     data = _read_checked(path)
     if data is not None:
         return data
+    lock = FileLock(f"{path}.lock", timeout=_LOCK_SECONDS)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        with FileLock(f"{path}.lock", timeout=_LOCK_SECONDS):
-            data = _read_checked(path)
-            if data is None:
-                data = make()
-                write_atomically(path, data + sha256(data).encode())
-            return data
+        lock.acquire()
     except (OSError, Timeout) as error:
-        _log.warning(
-            "cannot keep %s in %s (%s); it is made again every time. Set VISAVIS_CACHE to a folder that can be written",
-            name,
-            path.parent,
-            error,
-        )
-        return data if data is not None else make()
+        _cannot_keep(path, error)
+        return make()
+    try:
+        data = _read_checked(path)
+        if data is None:
+            data = make()
+            try:
+                write_atomically(path, data + sha256(data).encode())
+            except OSError as error:
+                _cannot_keep(path, error)
+        return data
+    finally:
+        lock.release()
+
+
+def _cannot_keep(path: Path, error: Exception) -> None:
+    _log.warning(
+        "cannot keep %s in %s (%s); it is made again every time. Set VISAVIS_CACHE to a folder that can be written",
+        path.name,
+        path.parent,
+        error,
+    )

@@ -7,6 +7,7 @@ from visavis.data.mixing import Mixing, mix, mix_pack
 from visavis.data.pack import META, Pack
 from visavis.errors import UsageError
 from visavis.protocols.ledger import Ledger
+from visavis.training.recipes.run import require_roles
 
 STILL = Mixing(turn=0.0, scale=0.0, shift=0.0, warp=0.0)
 
@@ -91,12 +92,19 @@ def test_a_row_depends_on_the_seed_and_its_number_alone(pack, tmp_path):
     assert not np.array_equal(other.pixels, short.pixels)
 
 
-def test_the_people_ledger_still_knows_whom_mixed_crops_are_of(tmp_path):
-    people = [person for name, person in Ledger.load().entries if name == "celeba_ids"][:3]
-    source = Pack.write(tmp_path / "p", np.stack([flat(9)] * 3), people)
-    (source.path / META).write_bytes(replace(source.meta, set_name="celeba_ids", roles={"x": 3}).to_json())
-    made = mix_pack(Pack.open(source.path), tmp_path / "m", count=9)
-    assert made.meta.set_name == "celeba_ids" and made.meta.roles == {"x": 3}
+def test_the_people_ledger_knows_everybody_who_may_be_in_a_mixed_crop(tmp_path):
+    ledger = Ledger.load()
+    people = [
+        next(who for name, who in ledger.entries if name == "celeba_ids" and ledger.role(name, who) == "calibrate")
+    ]
+    people += [who for name, who in ledger.entries if name == "celeba_ids" and ledger.role(name, who) == "train"][:3]
+    source = Pack.write(tmp_path / "p", np.stack([flat(9)] * 4), people)
+    (source.path / META).write_bytes(replace(source.meta, set_name="celeba_ids").to_json())
+    made = mix_pack(Pack.open(source.path), tmp_path / "m", count=2)
+    assert set(made.identities) == set(people) and made.meta.set_name == "celeba_ids"
+    assert set(made.labels.tolist()) < set(range(4)) and made.meta.identities == 4
+    with pytest.raises(UsageError, match="may not be trained on"):
+        require_roles(made, ("train", "unlisted"), what="trained on")
 
 
 def test_what_cannot_be_mixed_is_refused(pack, tmp_path):

@@ -28,3 +28,8 @@ def test_embeddings_of_other_lengths_or_none_are_refused():
         nearest(np.ones((2, 3)), np.ones((2, 4)))
     with pytest.raises(UsageError, match="embeddings are"):
         nearest(np.ones((2, 3)), np.ones((0, 3)))
+    for bad in (np.nan, np.inf):
+        broken = np.array([[1.0, 0.0], [bad, 0.0]])
+        for one, other in ((broken, np.eye(2)), (np.eye(2), broken)):
+            with pytest.raises(UsageError, match="not finite"):
+                nearest(one, other)

@@ -1,5 +1,7 @@
 """Max-feature-map and L2 pooling by hand; what the small families do at their edges."""
 
+from functools import partial
+
 import pytest
 import torch
 from torch import nn
@@ -11,7 +13,7 @@ from visavis.nn.backbones.iresnet import iresnet18
 from visavis.nn.backbones.light_cnn import LightCNN9Backbone, light_cnn_29v2
 from visavis.nn.backbones.mobilefacenet import mobilefacenet, mobilefacenet_tiny
 from visavis.nn.backbones.swin import swin_t
-from visavis.nn.backbones.vit import vit_t
+from visavis.nn.backbones.vit import ViTBackbone, ViTShape, vit_mini, vit_t
 from visavis.nn.layers.max_feature_map import max_feature_map
 
 
@@ -76,6 +78,8 @@ def test_rows_of_facenet_add_up_as_in_its_table(row, inputs, outputs):
         (LightCNN9Backbone, {"size": 100}, "size is a multiple of 16"),
         (vit_t, {"masked": 1.0}, "drop_path and masked"),
         (vit_t, {"size": 9}, "at least 18"),
+        (vit_mini, {"size": 120}, "divides the side; got 120"),
+        (partial(ViTBackbone, ViTShape(8, 1, patch=6, stem="convolutions")), {"size": 60}, "a power of two"),
         (swin_t, {"size": 120}, "take 112"),
         (swin_t, {"size": 113}, "size is a multiple of 2"),
     ],

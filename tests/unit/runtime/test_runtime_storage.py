@@ -54,6 +54,25 @@ def test_the_network_computes_with_the_rounded_weights(weights, storage, size, r
     assert len(network(weights)) - len(stored) > (4 - size) * weights.size - 1500
 
 
+def test_columns_of_a_matrix_product_have_a_scale_each(weights):
+    """In ``x W`` an output is a column: columns of very different size are all kept to half a step."""
+    graph = helper.make_graph(
+        [helper.make_node("MatMul", ["x", "w"], ["h"]), helper.make_node("Gemm", ["h", "v"], ["y"], transB=0)],
+        "g",
+        [helper.make_tensor_value_info("x", TensorProto.FLOAT, ["n", 32])],
+        [helper.make_tensor_value_info("y", TensorProto.FLOAT, ["n", 32])],
+        [numpy_helper.from_array(weights.T.copy(), "w"), numpy_helper.from_array(weights[:, :32].copy(), "v")],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 18)])
+    stored = onnx.load_from_string(store(model.SerializeToString(), "int8"))
+    kept = {one.name: numpy_helper.to_array(one) for one in stored.graph.initializer}
+    assert {node.attribute[0].i for node in stored.graph.node if node.op_type == "DequantizeLinear"} == {1}
+    for name, whole in (("w", weights.T), ("v", weights[:, :32])):
+        back = kept[f"{name}.int8"].astype(np.float32) * kept[f"{name}.scale"]
+        assert (np.abs(back - whole) <= 0.5001 * kept[f"{name}.scale"]).all()
+        assert kept[f"{name}.scale"] == pytest.approx(np.where(whole.any(0), np.abs(whole).max(0) / 127, 1), rel=1e-6)
+
+
 def test_small_weights_and_those_of_one_axis_stay(weights):
     small = network(weights[:4])
     for storage in ("fp16", "int8"):

@@ -94,6 +94,12 @@ class ViTBackbone(Backbone):
         masked: float = 0.1,
     ) -> None:
         check_options(size=size, multiple=1, smallest=2 * shape.patch, dimension=dimension)
+        power = shape.patch >= 4 and shape.patch & (shape.patch - 1) == 0
+        if shape.stem == "convolutions" and (not power or size % shape.patch):
+            raise UsageError(
+                f"convolutions that halve the map give a token for each {shape.patch} pixels where that is a power of "
+                f"two, 4 or more, that divides the side; got {size} pixels"
+            )
         if not (0.0 <= drop_path < 1.0 and 0.0 <= masked < 1.0):
             raise UsageError(f"drop_path and masked are in [0, 1); got {drop_path} and {masked}")
         super().__init__()

@@ -101,7 +101,7 @@ class ConvolutionStem(nn.Module):
 
     Args:
         width: Length of a token.
-        patch: Pixels between two tokens; a power of two, 4 or more.
+        patch: Pixels between two tokens; a power of two, 4 or more, that divides the sides of the input.
     """
 
     def __init__(self, width: int, *, patch: int) -> None:

@@ -140,7 +140,7 @@ def export_backbone(
             f"{LEAST_COSINE:g} is accepted); it was not kept: take another --storage",
             reason="model.export",
         )
-    stored = () if storage == "fp32" else (f"Weights are stored as {storage}; least cosine to fp32 {kept:.5f}.",)
+    stored = () if storage == "fp32" else (f"Weights are stored as {storage}; least cosine to fp32 {kept:.5f} on random crops.",)
     card = replace(card, sources=(LocalFile(str(path)),), notes=(*card.notes, *stored))
     write_output(path, data)
     write_output(path.with_name(path.name + CARD_SUFFIX), json.dumps(card.to_dict(), indent=2).encode())

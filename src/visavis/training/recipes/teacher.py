@@ -16,6 +16,8 @@ from visavis.runtime.session import EngineOptions
 from visavis.types import Crops, Status
 
 _CHUNK = 256
+_KEPT = 4096
+"""Rows that are kept in one file of the cache: what Ctrl-C loses, and another process waits for, at most."""
 
 
 class Teacher:
@@ -65,16 +67,20 @@ class Teacher:
         return np.concatenate([self._of(pack) for pack in packs])
 
     def _of(self, pack: Pack) -> NDArray[np.float32]:
-        """Of one pack, from the cache where they were made before."""
+        """Of one pack, part by part, from the cache where they were made before."""
         sha, dimension = self._embedder.card.sha256, self._embedder.card.dimension
-        name = f"teacher-{sha[:16]}-{pack.meta.fingerprint[:32]}.npy"
-        made = np.frombuffer(cached(name, lambda: self._made(pack).tobytes()), np.float32)
-        return made.reshape(len(pack), dimension)
-
-    def _made(self, pack: Pack) -> NDArray[np.float32]:
         parts = []
-        for start in range(0, len(pack), _CHUNK):
-            pixels = np.array(pack.pixels[start : start + _CHUNK])
+        for start in range(0, len(pack), _KEPT):
+            stop = min(start + _KEPT, len(pack))
+            name = f"teacher-{sha[:16]}-{pack.meta.fingerprint[:32]}-{start}-{stop}.npy"
+            made = cached(name, lambda start=start, stop=stop: self._made(pack, start, stop).tobytes())  # type: ignore[misc]
+            parts.append(np.frombuffer(made, np.float32).reshape(stop - start, dimension))
+        return np.concatenate(parts)
+
+    def _made(self, pack: Pack, first: int, last: int) -> NDArray[np.float32]:
+        parts = []
+        for start in range(first, last, _CHUNK):
+            pixels = np.array(pack.pixels[start : min(start + _CHUNK, last)])
             matrices = np.tile(np.eye(2, 3, dtype=np.float32), (len(pixels), 1, 1))
             crops = Crops(pixels, matrices, pack.meta.template, Status((None,) * len(pixels)), pack.meta.detector)
             parts.append(self._embedder.embed(crops).vectors)
