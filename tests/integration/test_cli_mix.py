@@ -2,11 +2,13 @@
 
 import csv
 
+import numpy as np
 import pytest
 
 from commands import call
 from portraits import save_two_people
 from visavis.data.pack import Pack
+from visavis.data.pack_writer import PackWriter
 
 
 @pytest.fixture(scope="module")
@@ -49,6 +51,14 @@ def test_a_list_of_near_pictures_is_what_packing_leaves_out(capfd, packs, folder
     assert "a/0.png" in near and not near & {"b/0.png", "b/1.png"} and ran.json["near"] == len(near)
     kept = call(capfd, "pack", folder / "people", "--out", tmp_path / "kept", "--without", f"{out}:near", "--json")
     assert kept.code == 0 and not near & set(Pack.open(tmp_path / "kept").names)
+
+
+def test_names_that_are_not_utf8_are_listed_as_the_bytes_that_they_are(capfd, packs, tmp_path):
+    one = Pack.open(packs[1])
+    with PackWriter(tmp_path / "bytes", about=one.meta) as writer:
+        writer.add(np.array(one.pixels), ["a"] * len(one), ["caf\udce9.png"] * len(one))
+    assert call(capfd, "overlap", tmp_path / "bytes", "--with", packs[1], "--out", tmp_path / "near.csv").code == 0
+    assert (tmp_path / "near.csv").read_bytes().splitlines()[1].startswith(b"caf\xe9.png,1,")
 
 
 @pytest.mark.parametrize(

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import io
 from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -17,6 +15,7 @@ from visavis.data.pack import Pack
 from visavis.data.pack_writer import PackWriter
 from visavis.errors import UsageError
 from visavis.io.atomic import write_output
+from visavis.io.csv_rows import csv_rows
 from visavis.protocols.ledger import Ledger
 
 if TYPE_CHECKING:
@@ -164,9 +163,9 @@ def write_relabelled(pack: Pack, result: Relabelled, out: str | Path) -> tuple[I
     changes = identity_changes(pack.labels, result.labels, pack.identities)
     if len(result.labels) != len(pack) or not (result.labels >= 0).any():
         raise UsageError(f"{pack.path} has {len(pack)} crops; got {len(result.labels)} labels, and one must be left")
-    write_output(folder / LABELS, _csv(("path", "label", "new_label", "confidence", "action"), _rows(pack, result)))
+    write_output(folder / LABELS, csv_rows(("path", "label", "new_label", "confidence", "action"), _rows(pack, result)))
     header = tuple(IdentityChange.__dataclass_fields__)
-    write_output(folder / IDENTITIES, _csv(header, (asdict(one).values() for one in changes)))
+    write_output(folder / IDENTITIES, csv_rows(header, (asdict(one).values() for one in changes)))
     if not (folder / CLEANED).exists():
         _write_pack(pack, result.labels, folder / CLEANED)
     return changes
@@ -192,14 +191,6 @@ def _rows(pack: Pack, result: Relabelled) -> Iterable[tuple[Any, ...]]:
             f"{float(result.confidences[row]):.6f}",
             ACTIONS[int(result.actions[row])],
         )
-
-
-def _csv(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return stream.getvalue().encode("utf-8", "surrogateescape")
 
 
 def _write_pack(pack: Pack, labels: NDArray[np.int64], path: Path) -> None:
