@@ -1,6 +1,8 @@
 """visavis evaluate bin, ijb, rfw, tinyface and megaface, as a user meets them; patterns instead of faces."""
 
 import pickle
+import zipfile
+from functools import cache
 
 import numpy as np
 import pytest
@@ -8,9 +10,16 @@ from scipy.io import savemat
 
 from commands import call
 from ijb_sets import write_ijb
-from patterns import pattern, png, unit, varied
+from patterns import pattern, pattern_pipeline, png, unit, varied
+from visavis.cli import options
 
-pytestmark = pytest.mark.usefixtures("one_pipeline")
+one_pattern_pipeline = cache(pattern_pipeline)
+
+
+@pytest.fixture(autouse=True)
+def patterns_for_faces(monkeypatch):
+    """An embedder that reads patterns, which takes no time; one test is on the real recogniser."""
+    monkeypatch.setattr(options, "build_pipeline", lambda **given: one_pattern_pipeline())
 
 
 @pytest.fixture
@@ -27,6 +36,12 @@ def lfw(tmp_path, rng):
         same.append(number % 2 == 0)
     (tmp_path / "lfw.bin").write_bytes(pickle.dumps((encoded, same), 2))
     return tmp_path / "lfw.bin"
+
+
+@pytest.mark.usefixtures("one_pipeline")
+def test_the_real_recogniser(capfd, lfw):
+    ran = call(capfd, "evaluate", "bin", lfw, "--resamples", "2", "--json")
+    assert ran.json["sets"][0]["model"] == "embedder/sface.2021dec"
 
 
 def test_verification_files(capfd, lfw):
@@ -73,8 +88,8 @@ def test_ijb_from_pictures(capfd, tmp_path):
     again = call(
         capfd, "evaluate", "ijb", copy.folder, "--embeddings", tmp_path / "e.npy", "--resamples", "5", "--json"
     )
-    assert kept["figures"] == again.json["figures"] and kept["model"] == "embedder/sface.2021dec"
-    assert np.load(tmp_path / "e.npy").shape == (len(copy.cells), 128)
+    assert kept["figures"] == again.json["figures"] and kept["model"] == "embedder/pattern"
+    assert np.load(tmp_path / "e.npy").shape == (len(copy.cells), 16)
     assert "no folder" in call(capfd, *words[:3], "--save", tmp_path / "none/e.npy").refused(2)
 
 
@@ -118,7 +133,52 @@ def test_megaface(capfd, tmp_path, rng):
         (tmp_path / "others/0/u" / f"{row}.png").write_bytes(png(pattern(rng)))
     (tmp_path / "noises.txt").write_text("0/u/3.png\n")
     words = ("evaluate", "megaface", tmp_path / "probes", tmp_path / "others", "--aligned", "--resamples", "5")
-    record = call(capfd, *words, "--distractor-noises", tmp_path / "noises.txt", "--json").json
+    noises = ("--distractor-noises", tmp_path / "noises.txt", "--set", "none")
+    record = call(capfd, *words, *noises, "--json").json
+    assert "11 distractors, 0 failed, 1 removed as noise" in call(capfd, *words, *noises).out
+    assert "are probes and distractors" in call(capfd, *words[:3], tmp_path).refused(2)
     assert (record["kind"], record["distractors"], record["removed_distractors"]) == ("megaface", 11, 1)
     assert list(record["figures"])[:2] == ["rank.1.of.10", "rank.1.of.11"]
     assert "rank.1.of.12" in call(capfd, *words).out
+
+
+@pytest.fixture
+def nothing_is_built(monkeypatch):
+    def build(**given):
+        raise AssertionError("a pipeline is built before the options are checked")
+
+    monkeypatch.setattr(options, "build_pipeline", build)
+
+
+@pytest.mark.usefixtures("nothing_is_built")
+@pytest.mark.parametrize("command", ["bin", "ijb", "rfw", "tinyface", "megaface", "pairs", "quality"])
+@pytest.mark.parametrize("wrong", [("--seed", "-1"), ("--resamples", "-5")])
+def test_seeds_and_resamples_come_first(capfd, tmp_path, lfw, command, wrong):
+    places = {"bin": [lfw], "pairs": ["pairs.txt", "--images", tmp_path], "megaface": [tmp_path, tmp_path],
+              "quality": ["pairs.txt", "--images", tmp_path]}.get(command, [tmp_path])  # fmt: skip
+    assert "is a whole number from" in call(capfd, "evaluate", command, *places, *wrong).refused(2)
+
+
+@pytest.mark.usefixtures("nothing_is_built")
+@pytest.mark.parametrize(
+    "words", [("--flip",), ("--engine", "openvino"), ("--precision", "fp32"), ("--device", "cpu"), ("--threads", "0"),
+              ("--policy", "research")],
+)  # fmt: skip
+def test_options_of_a_recogniser_do_nothing_to_embeddings(capfd, tmp_path, words):
+    told = call(capfd, "evaluate", "ijb", tmp_path, "--embeddings", tmp_path / "e.npy", *words).refused(2)
+    assert words[0] in told and "would do nothing" in told
+
+
+def test_a_foreign_file_of_weights_is_refused(capfd, tmp_path):
+    copy = write_ijb(tmp_path / "set", images=False)
+    with zipfile.ZipFile(tmp_path / "w.npy", "w") as archive:
+        archive.writestr("a.txt", "no array")
+    words = ("evaluate", "ijb", copy.folder, "--embeddings", tmp_path / "e.npy", "--weights", tmp_path / "w.npy")
+    assert "not a column for these images" in call(capfd, *words).refused(3)
+
+
+def test_what_is_undefined_or_over_pairs_is_told(capfd, tmp_path, lfw):
+    for group in ("African", "Asian"):
+        (tmp_path / f"{group}.bin").write_bytes(lfw.read_bytes())
+    told = call(capfd, "evaluate", "rfw", tmp_path, "--resamples", "20", "--at", "fmr=0.1").out
+    assert "(Clopper-Pearson over pairs)" in told and "(undefined in " in told and "name no people" in told
