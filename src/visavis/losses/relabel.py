@@ -15,6 +15,7 @@ KEPT, RELABELLED, DROPPED = 0, 1, 2
 """What happened to a row."""
 
 _FEW = 0.5
+_ROUNDING = 1e-3
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +74,7 @@ def relabel(
         least: Rows of a class that is left with fewer are dropped too; 2 for losses of pairs.
 
     Raises:
-        UsageError: Shapes or numbers that do not fit.
+        UsageError: Shapes or numbers that do not fit, such as a probability that is NaN.
 
     Warns:
         UserWarning: Fewer than half of the rows are left: the network is not trained well enough for it.
@@ -81,6 +82,7 @@ def relabel(
     if probabilities.ndim != 2 or len(probabilities) == 0:
         raise UsageError(f"probabilities are float (N, C) with rows; got {tuple(probabilities.shape)}")
     check_labels(labels, rows=len(probabilities), classes=probabilities.shape[1])
+    _check_probabilities(probabilities)
     confidences, best = probabilities.max(1)
     own = probabilities.gather(1, labels.clamp_min(0)[:, None])[:, 0]
     return relabel_predicted(best, confidences, own, labels, threshold=threshold, floor=floor, least=least)
@@ -108,7 +110,7 @@ def relabel_predicted(
         least: See `relabel`.
 
     Raises:
-        UsageError: Shapes or numbers that do not fit.
+        UsageError: Shapes or numbers that do not fit, such as a probability that is NaN.
 
     Warns:
         UserWarning: Fewer than half of the rows are left.
@@ -118,11 +120,12 @@ def relabel_predicted(
         raise UsageError(f"predictions and labels are columns (N,) of one length with rows; got {columns}")
     check_labels(labels, rows=len(best), classes=None)
     check_labels(best, rows=len(best), classes=None)
+    _check_probabilities(torch.stack([confidences, own], 1))
     if not 0 <= threshold <= 1 or least < 1 or (floor is not None and not 0 <= floor <= 1):
         raise UsageError(
             f"threshold and floor are in [0, 1] and least is 1 or more; got {threshold}, {floor} and {least}"
         )
-    dropped = confidences < threshold
+    dropped = ~(confidences >= threshold)
     if floor is not None:
         stays = dropped & (own >= floor) & (labels != UNLABELLED)
         best, dropped = torch.where(stays, labels, best), dropped & ~stays
@@ -137,3 +140,15 @@ def relabel_predicted(
             stacklevel=2,
         )
     return result
+
+
+def _check_probabilities(values: Tensor) -> None:
+    """Refuse rows ``(N, K)`` with a number that is no probability; half precision may round above 1."""
+    bad = ~((values >= -_ROUNDING) & (values <= 1 + _ROUNDING)).all(1)
+    if bad.any():
+        row = int(bad.nonzero()[0, 0])
+        raise UsageError(
+            f"probabilities are finite and in [0, 1]; {int(bad.sum())} of {len(values)} rows are not, the first is row "
+            f"{row} with {values[row].min():g}..{values[row].max():g}; take a network that did not diverge, and the "
+            "softmax of its scores"
+        )

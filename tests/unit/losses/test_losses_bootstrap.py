@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from visavis.errors import UsageError
 from visavis.losses.bootstrap import BootstrapLoss, bootstrap_loss
-from visavis.losses.relabel import DROPPED, KEPT, RELABELLED, relabel
+from visavis.losses.relabel import DROPPED, KEPT, RELABELLED, relabel, relabel_predicted
 
 ROWS = torch.tensor([[0.8, 0.1, 0.1], [0.5, 0.4, 0.1], [0.1, 0.85, 0.05]])
 LABELS = torch.tensor([1, 1, 1])
@@ -89,3 +89,21 @@ def test_a_network_that_is_not_sure_enough_is_told():
     ):
         with pytest.raises(UsageError):
             wrong()
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf, -math.inf, 1.2, -0.2])
+def test_what_is_no_probability_is_refused_and_not_taken_as_sure(value):
+    rows = ROWS.clone()
+    rows[1, 2] = value
+    with pytest.raises(UsageError, match=r"1 of 3 rows are not, the first is row 1 with"):
+        relabel(rows, LABELS)
+    sound = torch.tensor([0.8, 0.5, 0.85])
+    column = torch.where(torch.arange(3) == 1, value, sound)
+    for confidences, own in ((column, sound), (sound, column)):
+        with pytest.raises(UsageError, match="finite and in"):
+            relabel_predicted(torch.tensor([0, 0, 1]), confidences, own, LABELS)
+
+
+def test_probabilities_in_half_precision_are_accepted():
+    rows = torch.tensor([[30.0, 0.0, 0.0], [0.0, 0.0, 0.0], [0.0, 20.0, 0.0]], dtype=torch.bfloat16).softmax(1)
+    assert relabel(rows, LABELS).actions.tolist() == [RELABELLED, DROPPED, KEPT]
