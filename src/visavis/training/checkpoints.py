@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import logging
 import re
 from collections.abc import Mapping
 from pathlib import Path
@@ -18,7 +19,9 @@ SCHEMA = 1
 BEST = "best.pt"
 PARTS = "parts"
 """Name in a checkpoint of what lies in files of single processes; see `visavis.training.shards`."""
-DAMAGED = ".damaged"
+ASIDE = {"model.missing": ".incomplete", "model.damaged": ".damaged"}
+"""Why a checkpoint was passed over -> what it is renamed to, so that it counts no more; its parts stay."""
+_log = logging.getLogger("visavis")
 _NAME = re.compile(r"step-(\d{9})\.pt")
 
 
@@ -56,7 +59,7 @@ def save_checkpoint(folder: Path, step: int, state: Mapping[str, Any], *, keep: 
     for old in list(saved_steps(folder).values())[:-keep]:
         old.unlink(missing_ok=True)
     if state.get(PARTS):
-        remove_parts(folder, without={*saved_steps(folder), *_step_of(folder / BEST)})
+        remove_parts(folder, without={*saved_steps(folder), *_steps_aside(folder), *_step_of(folder / BEST)})
     return path
 
 
@@ -79,29 +82,49 @@ def load_checkpoint(path: Path, *, device: str = "cpu") -> dict[str, Any]:
     return state
 
 
-def newest_checkpoint(folder: Path, *, device: str = "cpu") -> dict[str, Any] | None:
-    """The newest checkpoint of a folder that can be read; None where there is none.
-
-    Newer ones that cannot be read are set aside under another name, so that they do not count as checkpoints.
+def newest_checkpoint(folder: Path) -> dict[str, Any] | None:
+    """The newest checkpoint of a folder, without its parts; None where there is none. Nothing is renamed.
 
     Raises:
-        ModelError: There are checkpoints, and none can be read; they stay as they are.
+        ModelError: The newest cannot be read; an older one is not taken in its place.
     """
-    damaged: dict[Path, str] = {}
+    steps = saved_steps(folder)
+    if not steps:
+        return None
+    *older, newest = steps.values()
+    try:
+        return load_checkpoint(newest)
+    except ModelError as error:
+        rest = f"the one before is {older[-1].name}" if older else "there is no older one"
+        raise ModelError(
+            f"{error.message}; {rest}. Resume the run, or remove the file to take the one before", reason=error.reason
+        ) from error
+
+
+def resumable_checkpoint(folder: Path, *, device: str = "cpu") -> dict[str, Any] | None:
+    """The newest checkpoint of a folder that a run can go on from, with all of its parts; None where there is none.
+
+    Newer ones that cannot be read, or lack a part, are renamed so that they do not count (``ASIDE``), and a warning
+    in the log of visavis says so.
+
+    Raises:
+        ModelError: There are checkpoints, and none can be gone on from; they stay as they are.
+    """
+    passed: dict[Path, ModelError] = {}
     for path in reversed(saved_steps(folder).values()):
         try:
             state = load_checkpoint(path, device=device)
             check_parts(folder, state.get(PARTS) or [])
         except ModelError as error:
-            damaged[path] = error.message
+            passed[path] = error
             continue
-        for other in damaged:
-            other.rename(other.with_suffix(DAMAGED))
+        for other, error in passed.items():
+            aside = other.rename(other.with_suffix(ASIDE.get(error.reason, ".damaged")))
+            _log.warning("%s; the run goes on from %s, %s is now %s", error.message, path.name, other.name, aside.name)
         return state
-    if damaged:
-        raise ModelError(
-            f"no checkpoint in {folder} can be read: {next(iter(damaged.values()))}", reason="model.damaged"
-        )
+    if passed:
+        first = next(iter(passed.values()))
+        raise ModelError(f"no checkpoint in {folder} can be gone on from: {first.message}", reason=first.reason)
     return None
 
 
@@ -120,6 +143,12 @@ def check_same(kept: Mapping[str, Any], given: Mapping[str, Any], *, what: str, 
             f"the run was begun with other {what} ({told}): it can go on with the same only. Give them back, or begin "
             "a run in another folder"
         )
+
+
+def _steps_aside(folder: Path) -> set[int]:
+    """The steps of checkpoints that were passed over."""
+    names = {path.with_suffix(".pt").name for end in ASIDE.values() for path in folder.glob(f"step-*{end}")}
+    return {int(match[1]) for name in names if (match := _NAME.fullmatch(name))}
 
 
 def _step_of(path: Path) -> list[int]:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 import torch
 
-from visavis.errors import UsageError
+from visavis.errors import ProcessError, UsageError
 from visavis.io.atomic import make_folder, write_output
 from visavis.io.files import read_file
 from visavis.nn.layers.synchronised_norm import synchronised
@@ -23,7 +23,7 @@ from visavis.training.checkpoints import (
     PARTS,
     check_same,
     load_checkpoint,
-    newest_checkpoint,
+    resumable_checkpoint,
     save_checkpoint,
     saved_steps,
 )
@@ -141,6 +141,7 @@ def train(
             if group.is_first:
                 stack.enter_context(locked(folder))
             run = _Run(task, batches, settings, folder=folder, validation=validation, record=record or {}, group=group)
+        stack.callback(run.close)
         run.begin(resume=resume)
         stack.callback(torch.set_num_threads, torch.get_num_threads())
         torch.set_num_threads(run.threads)
@@ -184,6 +185,7 @@ class _Run:
         self._evaluation: dict[str, float] = {}
         self._ended = ""
         self._seconds = 0.0
+        self._logs: Logs | None = None
 
     def begin(self, *, resume: bool) -> None:
         """Take the newest checkpoint, or refuse a folder that holds one."""
@@ -192,8 +194,8 @@ class _Run:
             require_run(self._folder, resume=resume)
             if resume:
                 self._check_same(json.loads(read_file(self._folder / RECORD)))
-            if resume and self._group.is_first:  # which sets damaged ones aside
-                state = newest_checkpoint(self._folder / CHECKPOINTS, device=str(self.updates.device))
+            if resume and self._group.is_first:  # which sets aside those that will not do
+                state = resumable_checkpoint(self._folder / CHECKPOINTS, device=str(self.updates.device))
         newest = self._group.objects(None if state is None else state["step"])[0]
         with self._group.agreed():
             if newest is not None:
@@ -201,16 +203,20 @@ class _Run:
                 self._restore(state or load_checkpoint(path, device=str(self.updates.device)))
         own = self._task.shards()
         broadcast(self._group, [value for key, value in self._task.state_dict().items() if key not in own])
-        if self._group.is_first:
-            about = {**self._record, "threads": self.threads, "processes": self._group.size}
-            text = json.dumps({**about, "torch": str(torch.__version__)}, indent=2)
-            write_output(self._folder / RECORD, text.encode())
+        with self._group.agreed():
+            if self._group.is_first:
+                about = {**self._record, "threads": self.threads, "processes": self._group.size}
+                text = json.dumps({**about, "torch": str(torch.__version__)}, indent=2)
+                write_output(self._folder / RECORD, text.encode())
+                self._logs = Logs(self._folder, step=self._done, tensorboard=self._settings.tensorboard)
+
+    def close(self) -> None:
+        """Close the logs, where this process has any."""
+        if self._logs is not None:
+            self._logs.close()
 
     def loop(self, observe: Observer | None) -> Outcome:
         """Steps until the end, an early stop or an interruption."""
-        logs = None
-        if self._group.is_first:
-            logs = Logs(self._folder, step=self._done, tensorboard=self._settings.tensorboard)
         stream = self._batches.stream(self._done * self._settings.accumulate)
         began = time.perf_counter() - self._seconds
         try:
@@ -221,17 +227,23 @@ class _Run:
                         self._average.update()
                     self._done += 1
                     self._seconds = time.perf_counter() - began
-                    report = self._after(losses, logs)
+                    report = self._after(losses)
                     if observe is not None:
                         observe(report)
                     if self._any(interruption.asked) and not self._ended:
                         self._save(best=False)
                         raise KeyboardInterrupt
+        except ProcessError as error:
+            raise error if error.told else self._with_advice(error) from error
         finally:
-            if logs is not None:
-                logs.close()
             _close(stream)
         return self._outcome()
+
+    def _with_advice(self, error: ProcessError) -> ProcessError:
+        """The error, and what the run can go on from."""
+        kept = list(saved_steps(self._folder / CHECKPOINTS))
+        advice = f"Go on from step {kept[-1]} with resume" if kept else "The run has no checkpoint yet; begin it again"
+        return ProcessError(f"{error.message}. {advice}")
 
     def _any(self, here: bool) -> bool:
         """Whether something is so in any process."""
@@ -239,9 +251,9 @@ class _Run:
             return here
         return bool(self._group.highest(torch.tensor(int(here), device=self.updates.device)))
 
-    def _after(self, losses: dict[str, float], logs: Logs | None) -> StepReport:
+    def _after(self, losses: dict[str, float]) -> StepReport:
         """Log, validate and save, each where it is due."""
-        last = self._done >= self.steps
+        last, logs = self._done >= self.steps, self._logs
         measures = self._task.measures()
         if logs is not None and (last or self._is_due(self._settings.log_every)):
             rates = {f"rate/{name}": rate for name, rate in self.updates.rates(self._done - 1).items()}

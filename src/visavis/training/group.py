@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NoReturn
@@ -135,9 +136,8 @@ class Processes(Group):
             work()
         except RuntimeError as error:
             raise ProcessError(
-                f"process {self.rank} of {self.size} lost another one of the run "
-                f"({' '.join(str(error).split())[-150:]}); see what that one said. Go on from the last checkpoint with "
-                "resume"
+                f"process {self.rank} of {self.size} lost another one of the run, or waited too long for it "
+                f"({_short(error)}); see what that one said"
             ) from error
 
 
@@ -176,7 +176,7 @@ def announced_size() -> int:
     if "RANK" not in os.environ or "WORLD_SIZE" not in os.environ:
         return 1
     size, rank = (os.environ[name] for name in ("WORLD_SIZE", "RANK"))
-    if not (size.isdigit() and rank.isdigit() and int(rank) < int(size)):
+    if not (size.isdecimal() and rank.isdecimal() and int(rank) < int(size)):
         raise UsageError(f"a launcher sets WORLD_SIZE to a number and RANK to one below it; got {size!r} and {rank!r}")
     return int(size)
 
@@ -192,7 +192,7 @@ def own_device(device: str, group: Group) -> str:
     if device != "cuda":
         raise UsageError(f"{group.size} processes cannot share {device}; say cuda, and each takes a GPU of its own")
     local = os.environ.get("LOCAL_RANK", "")
-    return f"cuda:{int(local) if local.isdigit() else group.rank % max(1, torch.cuda.device_count())}"
+    return f"cuda:{int(local) if local.isdecimal() else group.rank % max(1, torch.cuda.device_count())}"
 
 
 def told_elsewhere(rank: int, message: str, exit_code: int) -> ProcessError:
@@ -217,11 +217,17 @@ def _begin(device: str) -> None:
     """
     on_cuda = device.startswith("cuda") and torch.cuda.is_available()
     local = os.environ.get("LOCAL_RANK", "")
-    if on_cuda and local.isdigit() and int(local) < torch.cuda.device_count():
+    if on_cuda and local.isdecimal() and int(local) < torch.cuda.device_count():
         torch.cuda.set_device(int(local))
     try:
         dist.init_process_group("nccl" if on_cuda else "gloo")
     except ValueError as error:
         raise UsageError(f"the launcher announced several processes and not where they meet: {error}") from error
     except RuntimeError as error:
-        raise ProcessError(f"the processes of the run did not meet: {' '.join(str(error).split())[:200]}") from error
+        raise ProcessError(f"the processes of the run did not meet: {_short(error)}") from error
+
+
+def _short(error: Exception) -> str:
+    """The first sentence of torch's, without the place in its source and advice for programmers."""
+    words = re.sub(r"^(\[[^\]]*\.(cc|cpp|h):\d+\]\s*)+", "", " ".join(str(error).split()))
+    return re.split(r"\.\s", words, maxsplit=1)[0].rstrip(".")[:150]

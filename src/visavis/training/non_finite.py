@@ -56,7 +56,8 @@ def require_finite_gradient(
     """
     if math.isfinite(norm):
         return
-    bad = [name for name, parameter in task.named_parameters() if _is_bad(parameter)]
+    here = [name for name, parameter in task.named_parameters() if _is_bad(parameter)]
+    bad = list(dict.fromkeys(name for names in group.objects(here) for name in names))
     told = f"{', '.join(bad[:5])}{', ...' if len(bad) > 5 else ''}" if bad else "its norm overflows"
     stop(
         f"the losses are finite, their gradient is not ({told})",

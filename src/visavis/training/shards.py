@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, MutableMapping
+import zlib
+from collections.abc import Iterable, Iterator, Mapping, MutableMapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from visavis.io.atomic import write_output
 from visavis.training.group import Group
 
 _DTYPES = {torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16"}
+_PIECE = 1 << 24
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,15 +101,16 @@ def write_part(folder: Path, step: int, rows: Mapping[str, tuple[Tensor, Shard]]
     """Write the rows of this process.
 
     Returns:
-        What `read_rows` needs to know: the file, and for each name its rows.
+        What `read_rows` needs to know: the file, its CRC-32, and for each name its rows.
 
     Raises:
         UsageError: It cannot be written.
     """
     path = folder / part_name(step, group.rank, group.size)
-    write_output(path, _safetensors({name: value for name, (value, _) in rows.items()}))
+    check = _Sum()
+    write_output(path, check.of(_safetensors({name: value for name, (value, _) in rows.items()})))
     spans = {name: [shard.start, shard.stop, shard.total] for name, (_, shard) in rows.items()}
-    return {"file": path.name, "rows": spans}
+    return {"file": path.name, "crc32": check.value, "rows": spans}
 
 
 def read_rows(
@@ -149,14 +152,17 @@ def read_rows(
 
 
 def check_parts(folder: Path, parts: list[dict[str, Any]]) -> None:
-    """Refuse parts that are missing or cut.
+    """Refuse parts that are missing, cut or changed; each is read once.
 
     Raises:
-        ModelError: Which one.
+        ModelError: Which one, with the reason ``model.missing`` or ``model.damaged``.
     """
     for part in parts:
+        path = folder / part["file"]
         for name in part["rows"]:
-            _slice(folder / part["file"], name, 0, 0)
+            _slice(path, name, 0, 0)
+        if "crc32" in part and _crc_of(path) != part["crc32"]:
+            raise ModelError(f"{path} is not as it was written: its CRC-32 is another", reason="model.damaged")
 
 
 def remove_parts(folder: Path, *, without: set[int]) -> None:
@@ -182,6 +188,27 @@ def _safetensors(tensors: Mapping[str, Tensor]) -> Iterator[bytes | memoryview]:
     yield len(told).to_bytes(8, "little") + told
     for value in tensors.values():
         yield value.detach().cpu().contiguous().view(torch.uint8).numpy().data
+
+
+class _Sum:
+    """The CRC-32 of what passes through."""
+
+    def __init__(self) -> None:
+        self.value = 0
+
+    def of(self, pieces: Iterable[bytes | memoryview]) -> Iterator[bytes | memoryview]:
+        """The pieces as they are."""
+        for piece in pieces:
+            self.value = zlib.crc32(piece, self.value)
+            yield piece
+
+
+def _crc_of(path: Path) -> int:
+    found = 0
+    with path.open("rb") as file:
+        while piece := file.read(_PIECE):
+            found = zlib.crc32(piece, found)
+    return found
 
 
 def _slice(path: Path, name: str, start: int, stop: int) -> Tensor:

@@ -18,6 +18,7 @@ from visavis.training.engine import train
 from visavis.training.gather import gather_rows
 from visavis.training.gradients import average_gradients, spread_infinity, total_norm
 from visavis.training.group import announced_size, own_device
+from visavis.training.non_finite import require_finite_gradient
 from visavis.training.optimisers import AdamW, Sgd
 from visavis.training.schedules import Constant
 from visavis.training.settings import MovingAverage, Settings, Watch
@@ -273,6 +274,24 @@ def test_gradients_are_averaged_where_some_process_has_one():
     assert in_threads(work, 4) == [[[1.5] * 3, [0.25] * 2, None]] * 4
 
 
+def test_a_gradient_that_is_no_number_is_named_whichever_process_has_it(tmp_path):
+    def work(group):
+        task = Net()
+        for name, parameter in task.named_parameters():
+            if name == ("body.0.weight", "last.1.bias")[group.rank]:
+                parameter.grad = torch.full_like(parameter, torch.nan)
+        try:
+            require_finite_gradient(
+                float("nan"), losses={"a": 1.0}, task=task, batches=[], folder=tmp_path, step=1, group=group
+            )
+        except (NonFiniteError, ProcessError) as error:
+            return type(error), error.message
+
+    first, second = in_threads(work, 2)
+    assert (first[0], second[0]) == (NonFiniteError, ProcessError)
+    assert all("not (body.0.weight, last.1.bias)" in message for _, message in (first, second))
+
+
 def test_gathered_rows_may_be_of_different_number():
     def work(group):
         own = torch.full((group.rank, 2), float(group.rank), requires_grad=True)
@@ -322,10 +341,11 @@ def test_batches_that_cannot_be_shared_are_refused(tmp_path):
 
 def test_a_launcher_that_says_nonsense_is_refused(monkeypatch):
     assert announced_size() == 1
-    monkeypatch.setenv("RANK", "2")
-    monkeypatch.setenv("WORLD_SIZE", "2")
-    with pytest.raises(UsageError, match="RANK to one below"):
-        announced_size()
+    monkeypatch.setenv("WORLD_SIZE", "3")
+    for rank in ("3", "\u00b2", "-1", ""):  # a superscript is a digit, and no number
+        monkeypatch.setenv("RANK", rank)
+        with pytest.raises(UsageError, match="RANK to one below"):
+            announced_size()
     monkeypatch.setenv("RANK", "1")
     with pytest.raises(UsageError, match="not where they meet"):
         train(Net(), DrawnBatches(draw, 20), CHOSEN, out="nowhere")

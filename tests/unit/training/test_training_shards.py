@@ -1,5 +1,7 @@
 """Rows of a tensor in files of single processes, against the tensor."""
 
+import zlib
+
 import pytest
 import torch
 from safetensors.torch import load_file
@@ -84,8 +86,21 @@ def test_parts_that_are_missing_cut_or_of_another_number_of_classes_are_refused(
     with pytest.raises(ModelError, match="cannot be read"):
         check_parts(tmp_path, parts)
     path.unlink()
-    with pytest.raises(ModelError, match="a part of a checkpoint"):
+    with pytest.raises(ModelError, match="a part of a checkpoint") as missing:
         check_parts(tmp_path, parts)
+    assert missing.value.reason == "model.missing"
+
+
+def test_a_part_of_which_one_bit_changed_is_refused(tmp_path):
+    _, _, parts = written(tmp_path, 1)
+    path = tmp_path / parts[0]["file"]
+    content = bytearray(path.read_bytes())
+    assert parts[0]["crc32"] == zlib.crc32(content)
+    content[-5] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ModelError, match="its CRC-32 is another"):
+        check_parts(tmp_path, parts)
+    check_parts(tmp_path, [{**parts[0], "crc32": zlib.crc32(content)}])
 
 
 def test_parts_of_steps_that_are_gone_are_removed(tmp_path):

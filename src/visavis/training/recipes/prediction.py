@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 from collections.abc import Callable
 from pathlib import Path
@@ -12,7 +13,8 @@ import torch
 from numpy.typing import NDArray
 
 from visavis.data.pack import Pack
-from visavis.errors import ModelError, UsageError, VisavisError
+from visavis.errors import ModelError, NonFiniteError, UsageError, VisavisError
+from visavis.io.atomic import write_output
 from visavis.io.files import read_file
 from visavis.losses.classifier import ClassifierLoss
 from visavis.losses.loss import UNLABELLED
@@ -22,6 +24,7 @@ from visavis.training.checkpoints import newest_checkpoint
 from visavis.training.engine import CHECKPOINTS
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.run import CLASSES
+from visavis.training.recipes.stored_file import read_stored
 from visavis.training.recipes.trained import read_run
 
 _BATCH = 128
@@ -63,10 +66,17 @@ def read_classifier(run: str | Path) -> tuple[Backbone, ClassifierLoss]:
     """The last backbone of a run and its classifier, in evaluation mode; averaged where the run has an average.
 
     Raises:
-        ModelError: No run of a recogniser, no checkpoint that can be read, or a loss that is no classifier.
+        ModelError: No run of a recogniser, no checkpoint that can be read, a loss that is no classifier, or one whose
+            classes are split over processes.
     """
     trained = read_run(run, which="last")
     folder = Path(run)
+    if trained.record["recipe"].get("classifier") is not None:
+        raise ModelError(
+            f"the run in {folder} has a classifier that is split over processes, which predicts no classes; "
+            "take a run whose recipe has no classifier part",
+            reason="model.refused",
+        )
     state = newest_checkpoint(folder / CHECKPOINTS)
     assert state is not None  # read_run found one
     try:
@@ -107,14 +117,23 @@ def predict_classes(
         rows: int64 ``(N,)``, which of them.
         asked: int64 ``(N,)``, a class of each to ask about; -1 for none.
         progress: Called with the number of crops done and of all.
+
+    Raises:
+        NonFiniteError: An embedding or a probability is NaN or infinite: the training diverged.
     """
     device = loss.weight.device
-    parts: list[Predictions] = []
+    parts = [Predictions(np.empty(0, np.int64), np.empty(0, np.float32), np.empty(0, np.float32))]
     for start in range(0, len(rows), _BATCH):
         pixels = torch.from_numpy(np.array(pack.pixels[rows[start : start + _BATCH]])).to(device)
         embeddings = backbone(network_input(pixels, backbone.contract))
         nothing = torch.full((len(pixels),), UNLABELLED, dtype=torch.int64, device=device)
         probabilities = loss.logits(embeddings, nothing).softmax(1)
+        broken = ~(embeddings.isfinite().all(1) & probabilities.isfinite().all(1))
+        if broken.any():
+            raise NonFiniteError(
+                f"the embeddings or probabilities of {int(broken.sum())} of {len(pixels)} crops are not finite; train "
+                "again with a lower rate"
+            )
         confidences, best = probabilities.max(1)
         own = torch.from_numpy(asked[start : start + _BATCH]).to(device)
         likely = probabilities.gather(1, own.clamp_min(0)[:, None])[:, 0].where(own >= 0, 0.0)
@@ -122,3 +141,41 @@ def predict_classes(
         if progress is not None:
             progress(min(start + _BATCH, len(rows)), len(rows))
     return Predictions(*(np.concatenate(column) for column in zip(*parts, strict=True)))
+
+
+def save_predictions(path: Path, found: Predictions) -> None:
+    """Write predictions as ``.npz``.
+
+    Raises:
+        UsageError: The path cannot be written.
+    """
+    stream = io.BytesIO()
+    np.savez(stream, **found._asdict())
+    write_output(path, stream.getvalue())
+
+
+def read_predictions(path: Path, *, rows: int, classes: int) -> Predictions:
+    """What `save_predictions` wrote.
+
+    Args:
+        path: The file.
+        rows: How many crops were asked about.
+        classes: How many there are to predict.
+
+    Raises:
+        InputError: The file is damaged, or of other crops.
+    """
+
+    def read(path: Path) -> Predictions:
+        with np.load(io.BytesIO(read_file(path)), allow_pickle=False) as file:
+            found = Predictions(*(file[name] for name in Predictions._fields))
+        kinds = [(column.dtype.kind, column.shape) for column in found]
+        if kinds != [(kind, (rows,)) for kind in "iff"]:
+            raise ValueError(f"expected columns of {rows} rows")
+        if rows and not (0 <= found.best.min() and found.best.max() < classes):
+            raise ValueError(f"classes are 0..{classes - 1}")
+        if not all(((column >= 0) & (column <= 1.001)).all() for column in (found.confidences, found.own)):
+            raise ValueError("probabilities are 0..1")
+        return found
+
+    return read_stored(path, read)

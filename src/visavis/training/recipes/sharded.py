@@ -25,7 +25,8 @@ class Sharded:
     filter: float | None = None
 
     def __post_init__(self) -> None:
-        if not 0 < self.sample_rate <= 1 or not (self.filter is None or -1 <= self.filter <= 1):
+        numbers = not isinstance(self.sample_rate, bool) and not isinstance(self.filter, bool)
+        if not numbers or not 0 < self.sample_rate <= 1 or not (self.filter is None or -1 <= self.filter <= 1):
             raise UsageError(f"a sample rate is above 0 and at most 1, a filter a cosine or none; got {self}")
 
 
