@@ -13,12 +13,16 @@ import typer
 from visavis._require import require
 from visavis.cli import options
 from visavis.cli.output import console, print_json, shown
-from visavis.errors import ProcessError, UsageError
+from visavis.errors import ProcessError, UsageError, VisavisError
 
 if TYPE_CHECKING:
     from visavis.data.pack import Pack
     from visavis.training.engine import Observer, Outcome, StepReport
+    from visavis.training.group import Group
     from visavis.training.recipes.recipe import RecogniserRecipe
+
+INTERRUPTED = 130
+"""Exit code after Ctrl-C."""
 
 
 def train(
@@ -61,27 +65,24 @@ def train(
         raise UsageError("a recipe is needed: a name or a YAML file; `visavis train --recipes` lists the names")
     from visavis.training.recipes.read import read_recipe, write_recipe
 
-    chosen = changed(
-        read_recipe(recipe),
-        epochs=epochs,
-        steps=steps,
-        seed=seed,
-        device=device,
-        precision=precision,
-        threads=threads,
-    )
+    def read() -> RecogniserRecipe:
+        told = {"seed": seed, "device": device, "precision": precision, "threads": threads}
+        return changed(read_recipe(recipe), epochs=epochs, steps=steps, **told)
+
     if show:
+        chosen = read()
         print_json(chosen.to_record()) if as_json else typer.echo(write_recipe(chosen), nl=False)
         return
     if not data or out is None:
         raise UsageError("training needs --data, a pack or a folder of packs, and --out, the folder of the run")
     from visavis.training.recipes.run import train_recogniser
 
-    packs, other = _packs(data, develop)
-    with _one_speaks(chosen.training.device) as first:
-        with _progress(shown=first) as observe:
+    with _one_speaks(read, device) as (group, chosen):
+        with group.agreed():
+            packs, other = _packs(data, develop)
+        with _progress(shown=group.is_first) as observe:
             outcome = train_recogniser(chosen, packs, develop=other, out=out, resume=resume, observe=observe)
-        if first:
+        if group.is_first:
             _tell(outcome, out, as_json)
 
 
@@ -151,17 +152,43 @@ def _packs(places: list[Path], develop: Path | None) -> tuple[list[Pack], Pack |
 
 
 @contextmanager
-def _one_speaks(device: str) -> Iterator[bool]:
-    """Whether this process of a run is the one that tells; what another one has told ends it silently."""
-    from visavis.training.group import joined
+def _one_speaks(read: Callable[[], RecogniserRecipe], device: str | None) -> Iterator[tuple[Group, RecogniserRecipe]]:
+    """The processes of a run and its recipe; of all processes, one tells what is wrong, the others end silently.
 
+    Args:
+        read: Gives the recipe.
+        device: Given on the command line. How processes are connected depends on the device, so that those which
+            could not read it in the recipe meet the others only where there is no choice.
+    """
+    from visavis.training.group import ALONE, joined
+
+    group, failure = ALONE, None
     try:
-        with joined(device) as group:
-            yield group.is_first
+        recipe = read()
+    except VisavisError as error:
+        if device is None and _has_cuda():
+            raise
+        failure = error
+    try:
+        with joined((device or "cpu") if failure else recipe.training.device) as group:
+            with group.agreed():
+                if failure is not None:
+                    raise failure
+            yield group, recipe
     except ProcessError as error:
         if not error.told:
             raise
         raise typer.Exit(error.exit_code) from error
+    except KeyboardInterrupt:
+        if group.is_first:
+            raise
+        raise SystemExit(INTERRUPTED) from None  # typer would tell of it
+
+
+def _has_cuda() -> bool:
+    import torch
+
+    return torch.cuda.is_available()
 
 
 @contextmanager

@@ -118,9 +118,9 @@ def resumable_checkpoint(folder: Path, *, device: str = "cpu") -> dict[str, Any]
         except ModelError as error:
             passed[path] = error
             continue
-        for other, error in passed.items():
-            aside = other.rename(other.with_suffix(ASIDE.get(error.reason, ".damaged")))
-            _log.warning("%s; the run goes on from %s, %s is now %s", error.message, path.name, other.name, aside.name)
+        for other, why in passed.items():
+            aside = other.rename(other.with_suffix(ASIDE.get(why.reason, ".damaged")))
+            _log.warning("%s; the run goes on from %s, %s is now %s", why.message, path.name, other.name, aside.name)
         return state
     if passed:
         first = next(iter(passed.values()))
