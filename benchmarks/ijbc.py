@@ -14,13 +14,13 @@ import argparse
 import json
 import os
 import platform
-import resource
 import subprocess
 import sys
 import time
 from pathlib import Path
 
 import numpy as np
+from peak_memory import peak_bytes
 
 IMAGES, DIMENSION, TEMPLATES, SUBJECTS = 469_375, 512, 23_124, 3_531
 PAIRS, MATED = 15_658_489, 19_557
@@ -101,19 +101,9 @@ def run(folder: Path, kind: str, resamples: int) -> None:
     templates = pool_ijb(IjbFolder.find(folder), folder / "embeddings.npy")
     evaluate = evaluate_ijb_verification if kind == "1-1" else evaluate_ijb_identification
     record = evaluate(templates, resamples=resamples).to_dict()
-    record["seconds"] |= {"imports": started, "peak": peak_gib()}
+    record["seconds"] |= {"imports": started, "peak": peak_bytes() / 2**30}
     np.save(folder / "templates.npy", templates.pooled.vectors)
     print(json.dumps(record))
-
-
-def peak_gib() -> float:
-    """The highest resident memory of this process; ru_maxrss would count that of the process it was forked from."""
-    status = Path("/proc/self/status")
-    if status.exists():
-        lines = dict(line.split(":", 1) for line in status.read_text().splitlines())
-        return int(lines["VmHWM"].split()[0]) / 2**20
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**30 if platform.system() == "Darwin" else 2**20)
 
 
 def report(folder: Path, kind: str, resamples: int) -> dict[str, float]:

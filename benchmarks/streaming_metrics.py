@@ -8,10 +8,10 @@ from __future__ import annotations
 import argparse
 import os
 import platform
-import resource
 import time
 
 import numpy as np
+from peak_memory import peak_bytes
 
 from visavis.metrics import nonmated_blocks, streaming_threshold_at_fmr
 
@@ -26,7 +26,7 @@ def main() -> None:
     vectors = rng.standard_normal((arguments.people, arguments.dimension), dtype=np.float32)
     vectors /= np.linalg.norm(vectors, axis=1, keepdims=True)
     blocks = nonmated_blocks(vectors, np.arange(arguments.people))
-    before = peak_mib()
+    before = peak_bytes() / 2**20
 
     start = time.perf_counter()
     scores = sum(len(block) for block in blocks())
@@ -43,15 +43,9 @@ def main() -> None:
     print(f"threshold at FMR {arguments.fmr:g}: {threshold:.9f} in {selection:.1f} s (two passes, products included)")
     print(f"accepted at it: {accepted:,}, allowed {int(arguments.fmr * scores):,}")
     print(
-        f"peak RSS {peak_mib():.0f} MiB, {before:.0f} MiB before the stream; "
+        f"peak RSS {peak_bytes() / 2**20:.0f} MiB, {before:.0f} MiB before the stream; "
         f"the scores alone are {scores * 4 / 2**20:.0f} MiB"
     )
-
-
-def peak_mib() -> float:
-    """The highest resident memory of this process so far."""
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / (2**20 if platform.system() == "Darwin" else 2**10)
 
 
 if __name__ == "__main__":
