@@ -95,10 +95,30 @@ def run(rank, out, *, changed=None, resume=False, stop=None):
     return losses, {name: value.numpy() for name, value in task.state_dict().items()}, told
 
 
-def test_two_processes_train_as_one_does(tmp_path):
+SHORT = replace(CHOSEN, steps=12, checkpoint_every=4, watch=None)
+
+
+def _work(rank, folder):
+    """All that two processes do from the start, in one start of them."""
+    return {
+        "whole": run(rank, folder / "two"),
+        "stopped": run(rank, folder / "stopped", changed=SHORT, stop=6),
+        "poisoned": _poisoned(rank, folder / "poisoned"),
+    }
+
+
+@pytest.fixture(scope="module")
+def pair(tmp_path_factory):
+    """What two processes made, and where."""
+    folder = tmp_path_factory.mktemp("pair")
+    return together(_work, 2, folder, folder), folder
+
+
+def test_two_processes_train_as_one_does(pair):
     """Phases, accumulation, clipping, batch normalisation, a moving average, validation and what it decides."""
+    tmp_path = pair[1]
     one = run(0, tmp_path / "one")
-    first, second = together(run, 2, tmp_path, tmp_path / "two")
+    first, second = (told["whole"] for told in pair[0])
     assert [len(one[0]), one[2][:2]] == [len(first[0]), first[2][:2]] and first[2] == second[2]
     for single, several, other in zip(one[0], first[0], second[0], strict=True):
         assert several == other and single.keys() == several.keys()
@@ -113,23 +133,17 @@ def test_two_processes_train_as_one_does(tmp_path):
     assert logs[0] == logs[1]
 
 
-def test_a_run_of_two_goes_on_in_one_and_back(tmp_path):
-    chosen = replace(CHOSEN, steps=12, checkpoint_every=4, watch=None)
-    whole = run(0, tmp_path / "one", changed=chosen)
-    together(_stopped, 2, tmp_path, tmp_path / "two", chosen, 6)
-    alone = run(0, tmp_path / "two", changed=chosen, resume=True, stop=9)
-    back, _ = together(_resumed, 2, tmp_path, tmp_path / "two", chosen)
+def test_a_run_of_two_goes_on_in_one_and_back(pair, tmp_path):
+    whole = run(0, tmp_path / "one", changed=SHORT)
+    alone = run(0, pair[1] / "stopped", changed=SHORT, resume=True, stop=9)
+    back, _ = together(_resumed, 2, tmp_path, pair[1] / "stopped")
     assert len(alone[0]) == 5 and len(back[0]) == 4  # from the checkpoints after 4 and 8 steps
     for name, value in whole[1].items():
         np.testing.assert_allclose(back[1][name], value, atol=1e-5)
 
 
-def _stopped(rank, out, chosen, stop):
-    return run(rank, out, changed=chosen, stop=stop)
-
-
-def _resumed(rank, out, chosen):
-    return run(rank, out, changed=chosen, resume=True)
+def _resumed(rank, out):
+    return run(rank, out, changed=SHORT, resume=True)
 
 
 class Poisoned(Net):
@@ -151,11 +165,11 @@ def _poisoned(rank, out):
         return "told" if error.told else "lost", error.message
 
 
-def test_a_number_that_is_none_in_one_process_stops_all_with_one_report(tmp_path):
-    first, second = together(_poisoned, 2, tmp_path, tmp_path / "run")
+def test_a_number_that_is_none_in_one_process_stops_all_with_one_report(pair):
+    first, second = (told["poisoned"] for told in pair[0])
     assert first[0] == "first" and "in step 2 the loss is not finite (square is nan)" in first[1]
     assert second[0] == "told" and second[1] == f"process 0 of the run failed: {first[1]}"
-    kept = torch.load(tmp_path / "run" / "non-finite-step-000000002.pt", weights_only=True)
+    kept = torch.load(pair[1] / "poisoned" / "non-finite-step-000000002.pt", weights_only=True)
     assert [len(part["x"]) for part in kept["batches"]] == [4, 4]
 
 
@@ -183,7 +197,7 @@ def test_a_process_that_is_gone_or_interrupted_ends_the_others(tmp_path, number)
     while not queue.empty():
         told.append(queue.get()[1])
     if number == signal.SIGKILL:
-        assert len(told) == 1 and "process 0 of 2 lost another one" in told[0] and "resume" in told[0]
+        assert len(told) == 1 and "process 0 of 2 lost another one" in told[0] and "Go on from step" in told[0]
     else:
         assert told == ["interrupted", "interrupted"]
     processes[1].join(20)
