@@ -52,13 +52,16 @@ def relabel(
     """
     require("torch", extra="train", why="training")
     from visavis.data.pack import Pack
+    from visavis.training.recipes.few_pictures import FewPicturesWarning
     from visavis.training.recipes.read import read_recipe
     from visavis.training.recipes.relabelling import Cleaning, clean_labels
 
     how = Cleaning(rounds, tau, min_images, cast("Mode", mode), folds, drop_below)
     chosen = changed(read_recipe(recipe), epochs=epochs, steps=steps, seed=seed, device=device, threads=threads)
     with warnings.catch_warnings(), progress("relabelling") as advance:
-        warnings.simplefilter("ignore", UserWarning)  # `_print` says the same
+        warnings.simplefilter("ignore", UserWarning)  # what is left is told below
+        warnings.simplefilter("always", FewPicturesWarning)
+        warnings.showwarning = lambda told, *_: typer.echo(str(told), err=True)
         found = clean_labels(chosen, Pack.open(pack), how, out=out, progress=advance)
     few = [one for one in found.rounds if 2 * (one.kept + one.relabelled) < found.summary["crops"]]
     for one in few:

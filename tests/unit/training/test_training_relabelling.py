@@ -3,6 +3,9 @@
 import csv
 import dataclasses
 import json
+import math
+import shutil
+import warnings
 
 import numpy as np
 import pytest
@@ -10,13 +13,20 @@ import torch
 from recogniser_task import patterns
 
 from visavis.data.pack import Pack
-from visavis.errors import ModelError, UsageError
+from visavis.errors import InputError, ModelError, NonFiniteError, UsageError
 from visavis.losses.loss import UNLABELLED
 from visavis.losses.relabel import relabel, relabel_predicted
 from visavis.nn.pixels import network_input
 from visavis.training.optimisers import Sgd
+from visavis.training.recipes.few_pictures import FEW, FewPicturesWarning, pictures_learnt, warn_of_few_pictures
 from visavis.training.recipes.part import Part
-from visavis.training.recipes.prediction import predict_classes, read_classifier
+from visavis.training.recipes.prediction import (
+    Predictions,
+    predict_classes,
+    read_classifier,
+    read_predictions,
+    save_predictions,
+)
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.relabelling import Cleaning, clean_labels
 from visavis.training.recipes.run import train_recogniser
@@ -155,6 +165,12 @@ def test_predictions_are_the_softmax_of_the_classifier(noisy, tmp_path):
     np.testing.assert_allclose(found.confidences, wanted.amax(1), rtol=1e-4)
     np.testing.assert_allclose(found.own, [wanted[0, 1], wanted[1, 2], 0.0], rtol=1e-4)
     assert found.best.tolist() == wanted.argmax(1).tolist()
+    nobody = predict_classes(backbone, loss, pack, rows[:0], rows[:0])
+    assert [(column.dtype, column.shape) for column in nobody] == [(column.dtype, (0,)) for column in found]
+    with torch.no_grad():
+        loss.weight[2, 0] = math.nan
+    with pytest.raises(NonFiniteError, match="of 3 of 3 crops are not finite"):
+        predict_classes(backbone, loss, pack, rows, np.array([1, 2, -1]))
 
 
 @pytest.mark.filterwarnings("ignore:only")
@@ -178,6 +194,10 @@ def test_three_columns_do_as_well_as_the_matrix():
         ({"folds": 0}, "1 or more"),
         ({"threshold": 1.5}, "0 to 1"),
         ({"drop_below": -0.1}, "0 to 1"),
+        ({"folds": 2.5}, "integers, 1 or more"),
+        ({"rounds": True}, "integers, 1 or more"),
+        ({"min_images": 2.0}, "integers, 1 or more"),
+        ({"threshold": math.nan}, "0 to 1"),
         ({"mode": "online"}, "hard or soft; got 'online'"),
         ({"min_images": 1}, "2 images of an identity"),
     ],
@@ -196,6 +216,8 @@ def test_what_cannot_be_cleaned_is_refused_before_anything_is_written(noisy, tmp
     large = dataclasses.replace(RECIPE, batch=40)
     with pytest.raises(UsageError, match=r"round 1 is trained on 32 crops, and a batch of the recipe has 40"):
         clean_labels(large, noisy[0], out=tmp_path / "large")
+    with pytest.raises(UsageError, match=r"has 7 crops, too few for 8 networks .*--folds"):
+        clean_labels(RECIPE, single, Cleaning(folds=8), out=tmp_path / "out")
     with pytest.raises(UsageError, match="no labels to clean"):
         clean_labels(RECIPE, unlabelled, out=tmp_path / "out")
     test_people = Pack.write(tmp_path / "people", pixels[:4], ["Aaron_Peirsol", "Aaron_Peirsol", "x", "x"])
@@ -218,3 +240,80 @@ def test_when_nothing_is_sure_it_says_what_to_do(noisy, tmp_path):
         pytest.raises(UsageError, match=r"no crop is left after round 1.*--tau"),
     ):
         clean_labels(short, noisy[0], Cleaning(threshold=1.0), out=tmp_path)
+
+
+def test_a_network_that_diverged_judges_nothing(noisy, tmp_path):
+    fast = Settings(steps=1, optimisers={"*": Sgd(rate=1e30)}, checkpoint_every=1, tensorboard=False, threads=1)
+    with pytest.raises(NonFiniteError, match=r"network 1 of round 1 diverged .*; lower the rate .*another folder"):
+        clean_labels(dataclasses.replace(RECIPE, training=fast), noisy[0], HOW, out=tmp_path)
+    assert not list(tmp_path.rglob("predictions.npz")) and not (tmp_path / "summary.json").exists()
+
+
+NETWORK = "rounds/round-2-network-1/predictions.npz"
+
+
+@pytest.mark.parametrize("name", ["summary.json", "relabel.json", NETWORK])
+@pytest.mark.parametrize("share", [0.0, 0.1, 0.9])
+def test_a_file_that_was_cut_is_named_and_made_again_once_it_is_gone(noisy, cleaned, tmp_path, name, share):
+    shutil.copytree(cleaned.out, tmp_path / "cut")
+    path = tmp_path / "cut" / name
+    if name == NETWORK:
+        (tmp_path / "cut" / "summary.json").unlink()
+    whole = path.read_bytes()
+    path.write_bytes(whole[: int(share * len(whole))])
+    with pytest.raises(InputError) as caught:
+        clean_labels(RECIPE, noisy[0], HOW, out=tmp_path / "cut")
+    assert str(path) in caught.value.message and "is damaged" in caught.value.message
+    assert "remove it and start again" in caught.value.message and "pickle" not in caught.value.message
+    path.unlink()
+    assert clean_labels(RECIPE, noisy[0], HOW, out=tmp_path / "cut").rounds == cleaned.rounds
+
+
+def test_json_of_another_kind_is_damaged_too(noisy, cleaned, tmp_path):
+    shutil.copytree(cleaned.out, tmp_path / "cut")
+    for name, text in (("summary.json", "[]"), ("summary.json", '{"rounds": []}'), ("relabel.json", "3")):
+        (tmp_path / "cut" / name).write_text(text)
+        with pytest.raises(InputError, match=rf"{name} is damaged"):
+            clean_labels(RECIPE, noisy[0], HOW, out=tmp_path / "cut")
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"best": np.array([0, 4, 1])}, r"classes are 0\.\.3"),
+        ({"best": np.array([0, -1, 1])}, r"classes are 0\.\.3"),
+        ({"best": np.array([0, 1])}, "columns of 3 rows"),
+        ({"best": np.array([0.0, 1.0, 2.0])}, "columns of 3 rows"),
+        ({"own": np.zeros((3, 1), np.float32)}, "columns of 3 rows"),
+        ({"own": np.array([None, 1, 2], object)}, "is damaged"),
+        ({"confidences": np.array([0.5, math.nan, 0.5], np.float32)}, "probabilities"),
+    ],
+)
+def test_stored_predictions_are_of_the_crops_asked_about(tmp_path, change, message):
+    sound = Predictions(np.array([0, 3, 1]), np.full(3, 0.5, np.float32), np.zeros(3, np.float32))
+    save_predictions(tmp_path / "p.npz", sound)
+    for one, other in zip(read_predictions(tmp_path / "p.npz", rows=3, classes=4), sound, strict=True):
+        assert one.dtype == other.dtype and np.array_equal(one, other)
+    with pytest.raises(InputError, match="columns of 4 rows"):
+        read_predictions(tmp_path / "p.npz", rows=4, classes=4)
+    save_predictions(tmp_path / "p.npz", sound._replace(**change))
+    with pytest.raises(InputError, match=message):
+        read_predictions(tmp_path / "p.npz", rows=3, classes=4)
+
+
+def test_few_pictures_of_a_person_are_told_with_a_number_of_folds_that_helps(noisy):
+    with pytest.warns(FewPicturesWarning, match=r"from 8\.0 pictures on average \(64 crops of 4 .*--folds 3\), or one"):
+        warn_of_few_pictures(noisy[0], 2)
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        warn_of_few_pictures(noisy[0], 3)
+        warn_of_few_pictures(noisy[0], 1)
+    eight = dataclasses.replace(noisy[0], meta=dataclasses.replace(noisy[0].meta, count=32))
+    with pytest.warns(FewPicturesWarning, match=r"from 6\.0 pictures .* try one network"):
+        warn_of_few_pictures(eight, 4)
+    for pictures in range(2, 40):
+        for folds in range(1, 6):  # counted: the most even deal leaves the other folds
+            parts = [len(range(fold, pictures * folds, folds)) for fold in range(folds)]
+            left = sum(parts[1:]) if folds > 1 else sum(parts)
+            assert pictures_learnt(pictures * folds, folds) == pytest.approx(left)
+    assert FEW == 10

@@ -172,7 +172,7 @@ def read_predictions(path: Path, *, rows: int, classes: int) -> Predictions:
         kinds = [(column.dtype.kind, column.shape) for column in found]
         if kinds != [(kind, (rows,)) for kind in "iff"]:
             raise ValueError(f"expected columns of {rows} rows")
-        if rows and not (0 <= found.best.min() and found.best.max() < classes):
+        if not ((found.best >= 0) & (found.best < classes)).all():
             raise ValueError(f"classes are 0..{classes - 1}")
         if not all(((column >= 0) & (column <= 1.001)).all() for column in (found.confidences, found.own)):
             raise ValueError("probabilities are 0..1")

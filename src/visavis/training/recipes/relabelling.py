@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 import json
 import math
 from collections.abc import Callable, Iterator, Mapping
@@ -19,17 +18,26 @@ from visavis.data.folds import spread_folds
 from visavis.data.pack import Pack
 from visavis.data.packing import check_room
 from visavis.data.relabelled import CLEANED, IdentityChange, Relabelled, relabelled_view, write_relabelled
-from visavis.errors import UsageError
+from visavis.errors import NonFiniteError, UsageError
 from visavis.io.atomic import make_folder, write_output
 from visavis.io.files import read_file
 from visavis.losses.relabel import DROPPED, KEPT, RELABELLED, Relabelling, relabel_predicted
 from visavis.protocols.ledger import Ledger
 from visavis.training.engine import RECORD, StepReport
 from visavis.training.group import announced_size
+from visavis.training.recipes.few_pictures import warn_of_few_pictures
 from visavis.training.recipes.part import Part
-from visavis.training.recipes.prediction import Predictions, check_classifier, predict_classes, read_classifier
+from visavis.training.recipes.prediction import (
+    Predictions,
+    check_classifier,
+    predict_classes,
+    read_classifier,
+    read_predictions,
+    save_predictions,
+)
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.run import require_roles, train_recogniser
+from visavis.training.recipes.stored_file import read_stored
 
 Mode = Literal["hard", "soft"]
 Progress = Callable[[int, int], None]
@@ -64,8 +72,9 @@ class Cleaning:
     drop_below: float | None = None
 
     def __post_init__(self) -> None:
-        if self.rounds < 1 or self.folds < 1 or self.min_images < 1:
-            raise UsageError(f"rounds, folds and the smallest number of images are 1 or more; got {self}")
+        for count in (self.rounds, self.folds, self.min_images):
+            if not isinstance(count, int) or isinstance(count, bool) or count < 1:
+                raise UsageError(f"rounds, folds and the smallest number of images are integers, 1 or more; got {self}")
         if not 0 <= self.threshold <= 1 or not (self.drop_below is None or 0 <= self.drop_below <= 1):
             raise UsageError(f"the threshold and drop-below are probabilities, 0 to 1; got {self}")
         if self.mode not in get_args(Mode):
@@ -143,12 +152,15 @@ def clean_labels(
 
     Raises:
         UsageError: People of another role; an identity with one crop that shall be predicted by a network that has not
-            seen it; another cleaning in the folder, or another process at it; nothing left to train on.
-        InputError: The disk has no room for another pack.
+            seen it; more folds than crops; another cleaning in the folder, or another process at it; nothing left to
+            train on.
+        InputError: The disk has no room for another pack, or a file in the folder is damaged.
+        NonFiniteError: A training diverged.
         KeyboardInterrupt: Ctrl-C; call it again to go on.
 
     Warns:
         UserWarning: A round leaves fewer than half of the crops.
+        FewPicturesWarning: Folds leave few pictures of a person to learn from.
     """
     how, folder = cleaning or Cleaning(), Path(out)
     require_roles(pack, ("train", "unlisted"), what="trained on")
@@ -158,6 +170,7 @@ def clean_labels(
     with _alone(folder):
         plan.begin()
         if not (folder / SUMMARY).exists():
+            warn_of_few_pictures(pack, how.folds)
             check_room(folder / CLEANED, rows=len(pack), size=pack.meta.size)
             rounds, last = plan.run(progress)
             plan.finish(rounds, last)
@@ -199,6 +212,11 @@ class _Plan:
         """Refuse what cannot be cleaned."""
         if not self.pack.meta.labelled:
             raise UsageError(f"{self.pack.path} does not say whom its crops show, so there are no labels to clean")
+        if self.how.folds > len(self.pack):
+            raise UsageError(
+                f"{self.pack.path} has {len(self.pack)} crops, too few for {self.how.folds} networks that predict a "
+                "part of them each; take fewer (--folds)"
+            )
         single = int((np.bincount(self.pack.labels) == 1).sum())
         if self.how.folds > 1 and single:
             raise UsageError(
@@ -214,7 +232,7 @@ class _Plan:
         if not path.exists():
             write_output(path, json.dumps(record, indent=1).encode())
             return
-        kept = json.loads(read_file(path))
+        kept = read_stored(path, _json)
         other = [name for name in record if kept.get(name) != record[name]]
         if other:
             raise UsageError(
@@ -273,8 +291,7 @@ class _Plan:
         stored = place / "predictions.npz"
         count = (number - 1) * self.how.folds + fold
         if stored.exists():
-            with np.load(stored) as file:
-                return Predictions(*(file[name] for name in Predictions._fields))
+            return read_predictions(stored, rows=len(asked), classes=len(self.pack.identities))
         if fitted.sum() < self.recipe.batch:
             raise UsageError(
                 f"a network of round {number} is trained on {fitted.sum()} crops, and a batch of the recipe has "
@@ -292,9 +309,16 @@ class _Plan:
         )
         asked_about = np.full(len(self.pack.identities), -1, np.int64)
         asked_about[classes] = np.arange(len(classes))
-        found = predict_classes(*read_classifier(place), self.pack, asked, asked_about[self.pack.labels[asked]])
+        try:
+            found = predict_classes(*read_classifier(place), self.pack, asked, asked_about[self.pack.labels[asked]])
+        except NonFiniteError as error:
+            found_bad = error.message.partition(";")[0]
+            raise NonFiniteError(
+                f"network {fold + 1} of round {number} diverged ({found_bad}); lower the rate of the recipe and "
+                "give another folder (--out)"
+            ) from error
         found = found._replace(best=classes[found.best])
-        _save(stored, found)
+        save_predictions(stored, found)
         return found
 
     def observer(self, count: int, progress: Progress) -> Callable[[StepReport], None]:
@@ -324,10 +348,7 @@ class _Plan:
 
     def read(self) -> Cleaned:
         """What was made here."""
-        summary = json.loads(read_file(self.folder / SUMMARY))
-        rounds = tuple(Round(**{**one, "noise": _number(one["noise"])}) for one in summary["rounds"])
-        changes = tuple(IdentityChange(**one) for one in summary.pop("changes"))
-        return Cleaned(self.folder, rounds, changes, summary)
+        return read_stored(self.folder / SUMMARY, _cleaned)
 
 
 def _told(number: int, result: Relabelling) -> Round:
@@ -341,7 +362,17 @@ def _number(value: float | None) -> float:
     return math.nan if value is None else value
 
 
-def _save(path: Path, found: Predictions) -> None:
-    stream = io.BytesIO()
-    np.savez(stream, **found._asdict())
-    write_output(path, stream.getvalue())
+def _json(path: Path) -> dict[str, Any]:
+    found = json.loads(read_file(path))
+    if not isinstance(found, dict):
+        raise ValueError("no JSON object")
+    return found
+
+
+def _cleaned(path: Path) -> Cleaned:
+    summary = _json(path)
+    rounds = tuple(
+        Round(**{**one, **{name: _number(one[name]) for name in ("noise", "confidence")}}) for one in summary["rounds"]
+    )
+    changes = tuple(IdentityChange(**one) for one in summary.pop("changes"))
+    return Cleaned(path.parent, rounds, changes, summary)
