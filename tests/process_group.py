@@ -13,7 +13,7 @@ from torch import distributed as dist
 from visavis.training.group import Group
 
 _CONTEXT = multiprocessing.get_context("forkserver")
-_CONTEXT.set_forkserver_preload(["torch.distributed", "visavis.training.recipes.export"])
+_CONTEXT.set_forkserver_preload(["pytest", "torch.distributed", "torch._dynamo", "visavis.training.recipes.export"])
 
 
 def start(work, size, folder, *arguments):

@@ -25,7 +25,7 @@ from visavis.training.settings import MovingAverage, Settings, Watch
 from visavis.training.task import Phase, Task
 
 CHOSEN = Settings(
-    steps=50,
+    steps=25,
     optimisers={
         "body": Sgd(rate=0.05, clip=0.5, schedule=Constant()),
         "*": AdamW(rate=0.01, schedule=Constant()),
