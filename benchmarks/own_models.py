@@ -2,12 +2,13 @@
 
     python benchmarks/own_models.py ship RUNS --data ../shared/data
     python benchmarks/own_models.py measure --data ../shared/data --packs PACKS
+    python benchmarks/own_models.py times
 
 RUNS is a folder of the runs ``visavis-s`` and ``visavis-vit-t`` of ``visavis train``. ``ship`` exports them, fits their
 operating points on people of role ``calibrate`` and puts network, card, calibration and logs where the package and the
 documentation have them. ``measure`` reads accuracy off people of role ``test``, the cosine to the teacher off packs of
 people that were not trained on (PACKS/develop and PACKS/calibrate), and times a face on one thread, in turns with the
-teacher; run it on a quiet machine.
+teacher; ``times`` takes the times alone again. Run these on a quiet machine.
 """
 
 from __future__ import annotations
@@ -150,6 +151,10 @@ def measure(data: Path, packs: Path) -> None:
             "accuracy": accuracy(name, data),
         }
     record["models"]["sface.2021dec"] = {"accuracy": accuracy(DEFAULT_EMBEDDER, data)}
+    write(record)
+
+
+def write(record: dict) -> None:
     (RESULTS / "own-models.json").write_text(json.dumps(record, indent=1) + "\n")
     (RESULTS / "own-models.md").write_text(page(record))
 
@@ -213,15 +218,18 @@ def page(record: dict) -> str:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=("ship", "measure"))
+    parser.add_argument("what", choices=("ship", "measure", "times"))
     parser.add_argument("runs", type=Path, nargs="?")
-    parser.add_argument("--data", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
     parser.add_argument("--packs", type=Path)
     given = parser.parse_args()
     if given.what == "ship":
         ship(given.runs, given.data)
-    else:
+    elif given.what == "measure":
         measure(given.data, given.packs)
+    else:
+        record = json.loads((RESULTS / "own-models.json").read_text())
+        write(record | {"times": times(), "machine": machine()})
 
 
 if __name__ == "__main__":

@@ -16,4 +16,14 @@ ENTRIES = {
         "dlib",
         "dlib's ResNet, 128-D, as in face_recognition: a second opinion, CC0",
     ),
+    "embedder/visavis-s": (
+        "visavis.recognition.own_cards:VISAVIS_S",
+        "",
+        "our small MobileNet taught by SFace, 128-D, 0.09 GMAC: research only",
+    ),
+    "embedder/visavis-vit-t": (
+        "visavis.recognition.own_cards:VISAVIS_VIT_T",
+        "",
+        "our small vision transformer taught by SFace, 128-D, 0.09 GMAC: research only",
+    ),
 }

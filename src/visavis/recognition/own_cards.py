@@ -1,0 +1,27 @@
+"""The recognisers that this package made itself, from the records that lie beside their weights."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from importlib.resources import files
+
+from visavis.cards import PackageFile, WeightCard
+
+WEIGHTS = "recognition/weights"
+"""Folder of the weights inside the package."""
+
+
+def own_card(name: str) -> WeightCard:
+    """The card of ``embedder/NAME``, whose weights come with this package.
+
+    Args:
+        name: ``visavis-s`` or ``visavis-vit-t``.
+    """
+    record = json.loads(files("visavis").joinpath(WEIGHTS, f"{name}.card.json").read_text(encoding="utf-8"))
+    source = PackageFile("visavis", f"{WEIGHTS}/{name}.onnx", "visavis")
+    return replace(WeightCard.from_dict(record), name=f"embedder/{name}", sources=(source,), calibration=name)
+
+
+VISAVIS_S = own_card("visavis-s")
+VISAVIS_VIT_T = own_card("visavis-vit-t")
