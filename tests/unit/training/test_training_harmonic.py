@@ -19,8 +19,9 @@ from visavis.training.recipes.harmonic import harmonic_stages
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.run import train_recogniser
-from visavis.training.recipes.start import Start, begin
-from visavis.training.recipes.trained import read_people, read_run
+from visavis.training.recipes.seen import read_people
+from visavis.training.recipes.start import Start, begin, rest
+from visavis.training.recipes.trained import read_run
 from visavis.types import Crops, Status, require_comparable
 
 LAST = ("head",)
@@ -102,10 +103,11 @@ def test_a_start_that_does_not_fit_is_refused(made, tmp_path):
     for start, kind, words in (
         (Start(str(tmp_path)), ModelError, "no run"),
         (Start(str(folder / "new"), anew=("fc",)), UsageError, r"no part 'fc' .* head"),
-        (Start(str(folder / "new"), only=("outp",)), UsageError, "no part 'outp'"),
     ):
         with pytest.raises(kind, match=words):
             begin(TINY.build("backbone"), start)
+    with pytest.raises(UsageError, match="no part 'outp'"):
+        rest(TINY.build("backbone"), Start(str(folder / "new"), only=("outp",)))
     wider = Part(TINY.name, {**TINY.options, "dimension": 8}).build("backbone")
     with pytest.raises(UsageError, match="another backbone"):
         begin(wider, Start(str(folder / "new")))

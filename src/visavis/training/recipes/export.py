@@ -27,6 +27,7 @@ from visavis.runtime.brought import CARD_SUFFIX
 from visavis.runtime.cache import sha256
 from visavis.runtime.storage import Storage, store
 from visavis.training.recipes.harmonic import LOSS as HARMONIC
+from visavis.training.recipes.origin import origins
 from visavis.training.recipes.trained import Trained
 
 REWRITES = ("free-axes", "fold-batch-norm", "split-prelu")
@@ -140,7 +141,8 @@ def export_backbone(
             f"{LEAST_COSINE:g} is accepted); it was not kept: take another --storage",
             reason="model.export",
         )
-    stored = () if storage == "fp32" else (f"Weights are stored as {storage}; least cosine to fp32 {kept:.5f} on random crops.",)
+    told = f"Weights are stored as {storage}; least cosine to fp32 {kept:.5f} on random crops."
+    stored = () if storage == "fp32" else (told,)
     card = replace(card, sources=(LocalFile(str(path)),), notes=(*card.notes, *stored))
     write_output(path, data)
     write_output(path.with_name(path.name + CARD_SUFFIX), json.dumps(card.to_dict(), indent=2).encode())
@@ -162,7 +164,8 @@ def export_run(
         trained: See `read_run`.
         out: ``NAME.onnx``.
         licence: SPDX name, or in words.
-        use: ``research`` or ``any``; pictures of a set that the people ledger knows allow research only.
+        use: ``research`` or ``any``; pictures of a set that the people ledger knows allow research only, in this run
+            and in those that it began with.
         name: What the model is called; the name of the file when empty.
         storage: How weights lie in the file.
 
@@ -172,15 +175,13 @@ def export_run(
     """
     if use not in get_args(Use):
         raise UsageError(f"the use of weights is any or research; got {use!r}")
-    known = [part["set"] for part in trained.record["train"] if part["set"] in Ledger.load().sets]
-    teacher = trained.record["teacher"]
-    known += [teacher["model"]] if teacher is not None and teacher["use"] == "research" else []
+    known = _research_only(trained.record)
     if use == "any" and known:
         raise UsageError(f"weights made of {', '.join(known)} are for research only; leave --use out")
     terms = Terms(
         licence,
         use,
-        trained_on(trained.record),
+        _all_trained_on(trained.record),
         name=name,
         notes=_notes(trained),
         compatible_with=_compatible(trained.record),
@@ -260,6 +261,32 @@ def trained_on(record: Any) -> str:
     return "; ".join(parts)
 
 
+def _all_trained_on(record: Any) -> str:
+    """One line on the data of a run and of what it began with."""
+    told = [trained_on(record)]
+    for begun in origins(record):
+        if "model" in begun:
+            told.append(f"{begun['model']}: {begun['trained_on']}")
+        else:
+            told.append("unknown" if begun["train"] is None else trained_on(begun))
+    return "; ".join(dict.fromkeys(told))
+
+
+def _research_only(record: Any) -> list[str]:
+    """What a run, and what it began with, was made of that allows research only."""
+    sets = Ledger.load().sets
+    found = []
+    for one in (record, *origins(record)):
+        if "model" in one:
+            found += [one["model"]] if one["use"] == "research" else []
+            continue
+        found += [f"the run {one['run']}, of which nothing is known"] if one["train"] is None else []
+        found += [part["set"] for part in one["train"] or () if part["set"] in sets]
+        teacher = one["teacher"]
+        found += [teacher["model"]] if teacher is not None and teacher["use"] == "research" else []
+    return list(dict.fromkeys(found))
+
+
 def _compatible(record: Any) -> tuple[str, ...]:
     """The teacher's hash, where the run learnt to live in the teacher's space."""
     name = registry.resolve(record["recipe"]["loss"]["name"], kind="loss")
@@ -273,12 +300,28 @@ def _notes(trained: Trained) -> tuple[str, ...]:
         f"{recipe['backbone']['name']} with {recipe['loss']['name']}, {trained.step} steps{average}, by visavis train."
     )
     notes = [made, f"People ledger {trained.record['ledger'][:12]}."]
-    teacher = trained.record["teacher"]
-    if teacher is not None:
-        notes.append(f"Its teacher was {teacher['model']} ({teacher['licence']}), sha256 {teacher['sha256'][:12]}.")
+    notes += _teacher("Its teacher", trained.record)
+    for begun in origins(trained.record):
+        notes.append(f"It began with {_begun(begun)}.")
+        notes += _teacher("A teacher of those weights", begun)
     if _compatible(trained.record):
         notes.append("Its templates may be compared with those of its teacher: it was trained by harmonic triplets.")
     return tuple(notes)
+
+
+def _teacher(whose: str, record: Any) -> list[str]:
+    teacher = record.get("teacher")
+    if teacher is None:
+        return []
+    return [f"{whose} was {teacher['model']} ({teacher['licence']}), sha256 {teacher['sha256'][:12]}."]
+
+
+def _begun(begun: Any) -> str:
+    if "model" in begun:
+        return f"{begun['model']} ({begun['licence']}), sha256 {begun['sha256'][:12]}, cut to size"
+    name = f"the weights of the run {Path(begun['run']).name}"
+    step = f" at step {begun['step']}, sha256 {begun['sha256'][:12]}" if "step" in begun else ""
+    return f"{name}{step}, of {'unknown data' if begun['train'] is None else trained_on(begun)}"
 
 
 def _unit(vectors: NDArray[np.floating]) -> NDArray[np.float64]:

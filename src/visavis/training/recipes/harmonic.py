@@ -32,7 +32,8 @@ def harmonic_stages(
     with those of the old one.
 
     Args:
-        recipe: Of the new network. Length, rates and augmentation stay; losses and order are replaced.
+        recipe: Of the new network. Length, rates and augmentation stay; losses and order are replaced,
+            and a classifier that is split is left out, as there is none.
         old: The old recogniser, a name or a file; of the same dimension and crops.
         run: Folder of the new network's own run.
         first: Folder in which the first stage is going to be.
@@ -47,6 +48,7 @@ def harmonic_stages(
         loss=Part(LOSS),
         terms={},
         symmetry=None,
+        classifier=None,
         teacher=old,
         order=PeopleByPictures(pictures),
         start=Start(str(run), anew=tuple(last), only=tuple(last)),

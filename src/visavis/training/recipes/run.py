@@ -21,15 +21,17 @@ from visavis.errors import UsageError
 from visavis.io.atomic import make_folder, write_output
 from visavis.io.files import read_file
 from visavis.protocols.ledger import Ledger, require_disjoint
-from visavis.training.engine import RECORD, Observer, Outcome, require_run, train
+from visavis.training.checkpoints import saved_steps
+from visavis.training.engine import CHECKPOINTS, RECORD, Observer, Outcome, require_run, train
 from visavis.training.group import ALONE, Group, joined
+from visavis.training.recipes.origin import BEGAN, origin
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.recogniser_task import RecogniserTask
+from visavis.training.recipes.seen import Seen
 from visavis.training.recipes.sharded import sharded_loss
-from visavis.training.recipes.start import begin, begin_slim
+from visavis.training.recipes.start import Start, begin, begin_slim, rest
 from visavis.training.recipes.teacher import Teacher
-from visavis.training.recipes.trained import PEOPLE, read_people
 from visavis.training.recipes.validation import PackRows
 from visavis.training.seeds import mixed_seed, own_randomness, seed_everything
 
@@ -88,19 +90,23 @@ def _train(
             require_roles(pack, ("train", "unlisted"), what="trained on")
         if develop is not None:
             require_roles(develop, ("develop", "unlisted"), what="chosen on")
+        goes_on = resume and bool(saved_steps(folder / CHECKPOINTS))
+        before = Seen() if goes_on else _seen_before(recipe.start)
+        if develop is not None:
             require_apart(several, develop)
+            before.require_apart(develop)
         teacher = None if recipe.teacher is None else Teacher(recipe.teacher)
         with own_randomness([]):
+            began = _began(folder, recipe.start, goes_on=goes_on)
             seed_everything(mixed_seed(settings.seed, _INITIAL))
-            task, loader = build(recipe, several, rows=rows, teacher=teacher, group=group)
+            task, loader = build(recipe, several, rows=rows, teacher=teacher, group=group, weights=not goes_on)
         make_folder(folder)
-    everybody = [*several, *([] if develop is None else [develop])]
-    groups = [{"set": pack.meta.set_name, "identities": list(pack.identities)} for pack in everybody]
-    groups += [] if recipe.start is None or recipe.start.slim else read_people(recipe.start.run)
-    if group.is_first:
-        write_output(folder / PEOPLE, json.dumps(groups).encode())
-        write_output(folder / CLASSES, json.dumps(loader.identities).encode())
-    record = run_record(recipe, several, develop, teacher) | _chosen(rows)
+    with group.agreed():
+        if group.is_first and not goes_on:
+            Seen.of(several, develop, before).write(folder)
+        if group.is_first:
+            write_output(folder / CLASSES, json.dumps(loader.identities).encode())
+    record = run_record(recipe, several, develop, teacher) | _chosen(rows) | began
     return train(
         task,
         loader,
@@ -120,8 +126,17 @@ def build(
     rows: NDArray[np.integer] | None = None,
     teacher: Teacher | None = None,
     group: Group = ALONE,
+    weights: bool = True,
 ) -> tuple[RecogniserTask, PackLoader]:
     """The task of a process and the loader of a recipe, with weights from torch's global generator.
+
+    Args:
+        recipe: What to build.
+        packs: Crops.
+        rows: See `train_recogniser`.
+        teacher: Of the recipe.
+        group: Processes of the run.
+        weights: Take the weights of the recipe's start; a run that goes on has its own, and needs the start no more.
 
     Raises:
         UsageError: Parts that do not fit each other or the packs.
@@ -137,10 +152,12 @@ def build(
             "template. Pack the pictures without --aligned"
         )
     backbone = recipe.backbone.build("backbone").to(memory_format=torch.channels_last)
-    if recipe.start is not None and recipe.start.slim:
-        begin_slim(backbone, packs, count=recipe.start.slim, seed=seed)
-    elif recipe.start is not None:
-        begin(backbone, recipe.start)
+    if recipe.start is not None:
+        if weights and recipe.start.slim:
+            begin_slim(backbone, packs, count=recipe.start.slim, seed=seed)
+        elif weights:
+            begin(backbone, recipe.start)
+        rest(backbone, recipe.start)
     size = {"dimension": backbone.dimension, "classes": loader.classes}
     terms = {name: (_loss(term.loss, size), term.weight) for name, term in recipe.terms.items()}
     if recipe.classifier is None:
@@ -184,6 +201,20 @@ def require_apart(packs: Sequence[Pack], develop: Pack) -> None:
         raise UsageError(
             f"{shared} crops of {develop.path} are among those that are trained on; validate on other people"
         )
+
+
+def _seen_before(start: Start | None) -> Seen:
+    return Seen() if start is None or start.slim else Seen.read(start.run)
+
+
+def _began(folder: Path, start: Start | None, *, goes_on: bool) -> dict[str, Any]:
+    """What the weights began with, for the record; of a run that goes on what its record says, if anything."""
+    if start is None:
+        return {}
+    if not goes_on:
+        return {BEGAN: origin(start)}
+    kept = json.loads(read_file(folder / RECORD)).get(BEGAN)
+    return {} if kept is None else {BEGAN: kept}
 
 
 def run_record(

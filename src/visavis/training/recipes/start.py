@@ -68,11 +68,11 @@ def begin_slim(backbone: Backbone, packs: Sequence[Pack], *, count: int, seed: i
 
 
 def begin(backbone: Backbone, start: Start) -> Trained:
-    """Give a new backbone the weights of a run, in place.
+    """Give a new backbone the weights of a run, in place; see `rest` for what is trained.
 
     Args:
         backbone: With random weights, in training mode.
-        start: What to take, and what to train.
+        start: What to take.
 
     Returns:
         The earlier run.
@@ -91,16 +91,29 @@ def begin(backbone: Backbone, start: Start) -> Trained:
             "begin with a run of the same backbone and options"
         )
     kept = {name: value for name, value in theirs.items() if not _within(name, start.anew)}
+    _require_parts(backbone, start.anew)
     backbone.load_state_dict({**own, **kept})
-    for part in (*start.anew, *start.only):
-        if not any(_within(name, (part,)) for name in own):
-            known = ", ".join(name for name, _ in backbone.named_children())
-            raise UsageError(f"the backbone has no part {part!r} with weights; it has {known}, and parts of them")
+    return earlier
+
+
+def rest(backbone: Backbone, start: Start) -> None:
+    """Let the parts rest that a start does not train, in place.
+
+    Raises:
+        UsageError: A part has no such name.
+    """
+    _require_parts(backbone, start.only)
     if start.only:
         for name, parameter in backbone.named_parameters():
             parameter.requires_grad_(_within(name, start.only))
         _rest(backbone)
-    return earlier
+
+
+def _require_parts(backbone: Backbone, parts: Sequence[str]) -> None:
+    for part in parts:
+        if not any(_within(name, (part,)) for name in backbone.state_dict()):
+            known = ", ".join(name for name, _ in backbone.named_children())
+            raise UsageError(f"the backbone has no part {part!r} with weights; it has {known}, and parts of them")
 
 
 def _within(name: str, parts: Sequence[str]) -> bool:

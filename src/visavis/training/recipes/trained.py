@@ -14,10 +14,10 @@ from visavis.nn.backbones.backbone import Backbone
 from visavis.training.checkpoints import BEST, load_checkpoint, newest_checkpoint
 from visavis.training.engine import CHECKPOINTS, RECORD
 from visavis.training.recipes.part import Part
+from visavis.training.recipes.seen import PEOPLE
 
 Which = Literal["best", "last"]
 _PREFIX = "backbone."
-PEOPLE = "people.json"
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -50,7 +50,7 @@ def read_run(run: str | Path, *, which: Which = "best") -> Trained:
             watched; ``last``: the last one. The moving average is taken where the run has one.
 
     Raises:
-        ModelError: No run of a recogniser, or no checkpoint that can be read.
+        ModelError: No run of a recogniser, no checkpoint, or a newest one that cannot be read.
         UsageError: Another word for ``which``.
     """
     if which not in get_args(Which):
@@ -77,21 +77,6 @@ def read_run(run: str | Path, *, which: Which = "best") -> Trained:
             reason="model.damaged",
         ) from error
     return Trained(backbone.eval(), record, state["step"], averaged, template, known)
-
-
-def read_people(run: str | Path) -> list[dict[str, Any]]:
-    """Whom a run was trained or chosen on: data set, or None, and identities, a row a pack.
-
-    Raises:
-        ModelError: The folder holds no such list.
-    """
-    try:
-        people: list[dict[str, Any]] = json.loads(read_file(Path(run) / PEOPLE))
-    except (VisavisError, ValueError) as error:
-        raise ModelError(
-            f"{run} holds no run of a recogniser: {PEOPLE} cannot be read", reason="model.missing"
-        ) from error
-    return people
 
 
 def _state(folder: Path, which: Which) -> Mapping[str, Any]:
