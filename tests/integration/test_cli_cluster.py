@@ -65,7 +65,8 @@ def test_a_strict_point_leaves_everybody_alone_and_k_means_needs_none(capfd, pho
     assert sorted(path.name for path in (tmp_path / "out/alone").iterdir()) == [
         "0-2.png", "0.png", "1-2.png", "1.png", "both.png",
     ]  # fmt: skip
-    assert "looser" in call(capfd, "cluster", photos, "--people", 6, "--sheet", tmp_path / "s.png").refused(2)
+    ran = call(capfd, "cluster", photos, "--people", 6, "--sheet", tmp_path / "s.png")
+    assert ran.code == 0 and "6 alone" in ran.out and "looser" in ran.out and not (tmp_path / "s.png").exists()
 
 
 def test_a_file_of_templates_gives_the_groups_of_its_pictures(capfd, photos, store, tmp_path):
@@ -111,6 +112,49 @@ def test_codes_give_nearly_the_similarities_of_floats(capfd, photos, tmp_path):
 )
 def test_wrong_calls_are_refused_in_one_line(capfd, photos, words, code, told):
     assert told in call(capfd, "cluster", photos, *words).refused(code)
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["--which", "all"], ["--min-size", "0"], ["--model", "sface"], ["--detector", "yunet"], ["--threads", "1"],
+        ["--engine", "onnxruntime"], ["--precision", "fp32"], ["--device", "cpu"], ["--flip"], ["--policy", "research"],
+        ["--people", "2", "--at", "fmr=1e-3"], ["--people", "2", "--linkage", "single"], ["--seed", "0"],
+        ["--people", "2", "--calibration", "x.json"],
+    ],
+)  # fmt: skip
+def test_options_that_would_do_nothing_are_refused_by_name(capfd, store, words):
+    option = words[2] if words[0] == "--people" else words[0]
+    assert f"{option} would do nothing" in call(capfd, "cluster", store, *words).refused(2)
+
+
+def test_a_wrong_rule_is_refused_before_any_picture_is_read(capfd, tmp_path):
+    (tmp_path / "broken.png").write_text("no picture")
+    for words, code, told in (
+        (["--linkage", "ward"], 2, "ward"), (["--at", "fmr=1e-12"], 4, "1e-12"), (["--flip"], 4, "calibration"),
+    ):  # fmt: skip
+        assert told in call(capfd, "cluster", tmp_path, *words).refused(code)
+
+
+def test_one_file_of_templates_at_a_time(capfd, photos, store):
+    for other in (store, photos):
+        assert "at a time" in call(capfd, "cluster", store, other).refused(2)
+
+
+def test_folders_of_groups_are_there_whole_or_not_at_all(capfd, photos, tmp_path, monkeypatch):
+    from visavis.io import atomic
+
+    written, write = [], atomic.write_output
+
+    def full(path, data):
+        written.append(path)
+        if len(written) > 2:
+            raise OSError("no space left on device")
+        return write(path, data)
+
+    monkeypatch.setattr(atomic, "write_output", full)
+    assert call(capfd, "cluster", photos, "--out", tmp_path / "out").code != 0
+    assert len(written) == 3 and not list(tmp_path.iterdir())
 
 
 def test_a_folder_that_is_there_and_a_file_that_is_no_store_are_refused(capfd, photos, tmp_path):

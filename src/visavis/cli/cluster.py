@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import re
+import secrets
+import shutil
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -23,10 +25,13 @@ if TYPE_CHECKING:
     from visavis.calibration.table import Calibration
     from visavis.io import Source
     from visavis.pipeline.pipeline import Pipeline
+    from visavis.selection import Select
     from visavis.types import Faces, Status
 
 _FACES, _ROWS = 12, 40
-_STORE = ".vvt"
+_OF_PICTURES = (
+    "which", "minimum_size", "model", "detector", "engine", "precision", "device", "threads", "flip", "policy",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -53,6 +58,7 @@ class _Found:
 
 
 def cluster(
+    context: typer.Context,
     pictures: Annotated[
         list[str],
         typer.Argument(help="Pictures, folders, globs, archives; or one file of templates, NAME.vvt.", metavar="INPUT"),
@@ -92,12 +98,16 @@ def cluster(
 
     Examples: visavis cluster photos/ --out people/ --sheet people.png; visavis cluster archive.vvt --out groups.csv
     """
+    from visavis.gallery.clustering import check_linkage
+    from visavis.recognition.compact_file import SUFFIX
     from visavis.types import FMR
 
+    stored = any(picture.lower().endswith(SUFFIX) for picture in pictures)
+    _check_options(context, pictures, stored=stored, k_means=people is not None)
+    check_linkage(linkage)
     point = FMR.parse(at)
     as_folder = out is not None and not out.suffix
     _check_outputs(out, sheet, as_folder)
-    stored = len(pictures) == 1 and pictures[0].lower().endswith(_STORE)
     if stored:
         if as_folder or sheet is not None:
             raise UsageError("a file of templates holds no pictures: folders and --sheet need the pictures themselves")
@@ -115,16 +125,50 @@ def cluster(
             minimum_size=minimum_size,
             calibration=calibration,
         )
-        found = _embedded(pipeline, options.sources(pictures), which)
+        chosen = options.selection(which)
+        if people is None:
+            pipeline.calibration().threshold(point)  # refused before any picture is read
+        found = _embedded(pipeline, options.sources(pictures), chosen)
     groups, rule = _groups(found, point, linkage, people, seed, calibration)
     if as_folder and out is not None:
         _write_folders(out, found, groups)
     elif out is not None:
         write_table(out, _columns(found, groups))
-    if sheet is not None:
-        _write_sheet(sheet, found, groups)
-    document = _document(found, groups, rule) | {"out": None if out is None else str(out)}
+    notes = _fewer(groups, people)
+    if sheet is not None and not _write_sheet(sheet, found, groups):
+        notes.append("no sheet was written: every face is alone; ask for a looser operating point")
+    document = _document(found, groups, rule) | {"notes": notes, "out": None if out is None else str(out)}
     print_json(document) if as_json else _print(document)
+
+
+def _check_options(context: typer.Context, pictures: list[str], *, stored: bool, k_means: bool) -> None:
+    """Refuse options that would do nothing, and a file of templates beside others."""
+    if stored and len(pictures) > 1:
+        raise UsageError(f"one file of templates is grouped at a time, nothing beside it; got {len(pictures)} inputs")
+    if stored:
+        _refuse(context, _OF_PICTURES, "a file of templates: they were made already")
+    if k_means:
+        _refuse(context, ("linkage", "at", "calibration"), "--people: k-means has no operating point")
+    else:
+        _refuse(context, ("seed",), "groups at an operating point; it belongs to --people")
+
+
+def _fewer(groups: NDArray[np.int64], people: int | None) -> list[str]:
+    found = int(groups.max(initial=-1)) + 1
+    fewer = people is not None and found < people
+    return [f"equal faces are not parted: {found} groups were found, {people} asked for"] if fewer else []
+
+
+def _refuse(context: typer.Context, names: tuple[str, ...], beside: str) -> None:
+    """Refuse options that would do nothing.
+
+    Raises:
+        UsageError: Names those that were given.
+    """
+    flags = {parameter.name: parameter.opts[0] for parameter in context.command.params}
+    given = [flags[name] for name in names if getattr(context.get_parameter_source(name), "name", "") == "COMMANDLINE"]
+    if given:
+        raise UsageError(f"{', '.join(given)} would do nothing with {beside}; leave it out")
 
 
 def _check_outputs(out: Path | None, sheet: Path | None, as_folder: bool) -> None:
@@ -146,10 +190,10 @@ def _stored(path: Path) -> _Found:
     return _Found(names, templates.vectors, templates.status, compact.space.fingerprint)
 
 
-def _embedded(pipeline: Pipeline, sources: list[Source], which: str) -> _Found:
+def _embedded(pipeline: Pipeline, sources: list[Source], which: Select) -> _Found:
     from visavis.types import Faces, Templates
 
-    parts = embedded(pipeline, sources, options.selection(which))
+    parts = embedded(pipeline, sources, which)
     names = tuple(name for part in parts for name in part.sources)
     templates = Templates.concat([part.templates for part in parts])
     failures = [failure for failure in templates.status if failure is not None]
@@ -191,16 +235,17 @@ def _calibration(found: _Found, path: Path | None) -> Calibration:
 
 
 def _document(found: _Found, groups: NDArray[np.int64], rule: dict[str, Any]) -> dict[str, Any]:
-    sizes = np.bincount(groups[groups >= 0]).tolist()
-    rows = range(len(groups))
+    sizes = np.bincount(groups[groups >= 0])
+    ordered = np.argsort(groups, kind="stable")[int((groups < 0).sum()) :]  # by group, then as they were given
+    members = np.split(ordered, np.cumsum(sizes)[:-1]) if len(sizes) else []
     return {
         "faces": int((groups >= 0).sum()),
         "groups": [
-            {"group": number + 1, "images": [found.names[row] for row in rows if groups[row] == number]}
-            for number, size in enumerate(sizes)
-            if size > 1
+            {"group": number + 1, "images": [found.names[row] for row in rows]}
+            for number, rows in enumerate(members)
+            if len(rows) > 1
         ],
-        "alone": [found.names[row] for row in rows if groups[row] >= 0 and sizes[groups[row]] == 1],
+        "alone": [found.names[rows[0]] for rows in members if len(rows) == 1],
         "failed": [
             {"image": name, "reason": failure.reason, "message": failure.message}
             for name, failure in zip(found.names, found.status, strict=True)
@@ -221,7 +266,19 @@ def _columns(found: _Found, groups: NDArray[np.int64]) -> dict[str, Any]:
 
 
 def _write_folders(out: Path, found: _Found, groups: NDArray[np.int64]) -> None:
-    """A folder a group with its pictures as they are; those of faces like no other in ``alone``."""
+    """A folder a group with its pictures as they are, all or nothing; those of faces like no other in ``alone``."""
+    from visavis.io.atomic import make_folder
+
+    draft = make_folder(out.parent / f".{out.name[:100]}.{secrets.token_hex(6)}.part")
+    try:
+        _fill_folders(draft, found, groups)
+        draft.rename(out)
+    except BaseException:
+        shutil.rmtree(draft, ignore_errors=True)
+        raise
+
+
+def _fill_folders(out: Path, found: _Found, groups: NDArray[np.int64]) -> None:
     from visavis.io.atomic import make_folder, write_output
 
     assert found.faces is not None
@@ -250,8 +307,8 @@ def _free_name(source: str, taken: set[str]) -> str:
     return name
 
 
-def _write_sheet(path: Path, found: _Found, groups: NDArray[np.int64]) -> None:
-    """The largest groups, a row each; those of one face are left out."""
+def _write_sheet(path: Path, found: _Found, groups: NDArray[np.int64]) -> bool:
+    """The largest groups, a row each; those of one face are left out. Whether there was anything to show."""
     from visavis.drawing import draw_rows
     from visavis.io import write
 
@@ -261,9 +318,9 @@ def _write_sheet(path: Path, found: _Found, groups: NDArray[np.int64]) -> None:
     for number in range(min(_ROWS, int((sizes > 1).sum()))):
         members = np.flatnonzero(groups == number)[:_FACES]
         rows.append((f"{number + 1}: {sizes[number]} faces", [_crop(found, int(row)) for row in members]))
-    if not rows:
-        raise UsageError("--sheet has nothing to show: every face is alone; ask for a looser operating point")
-    write(path, draw_rows(rows))
+    if rows:
+        write(path, draw_rows(rows))
+    return bool(rows)
 
 
 def _crop(found: _Found, row: int) -> NDArray[np.uint8]:
@@ -293,5 +350,7 @@ def _print(document: dict[str, Any]) -> None:
         screen.print(f"alone    {shown(name)}")
     for row in document["failed"]:
         screen.print(f"failed   {shown(row['image'])}  {row['reason']}")
+    for note in document["notes"]:
+        screen.print(f"note     {shown(note)}")
     if document["out"] is not None:
         screen.print(f"written to {shown(document['out'])}")

@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from visavis.selection import Select
     from visavis.types import Analysis
 
-_COMPACT = ".vvt"
-_SUFFIXES = (".npz", _COMPACT, ".csv", ".parquet")
-
 
 def embed(
     pictures: options.Pictures,
@@ -48,8 +45,10 @@ def embed(
 
     Example: visavis embed photos/ --out templates.parquet
     """
+    from visavis.recognition.compact_file import SUFFIX
+
     chosen = options.selection(which)
-    check_suffix(out, _SUFFIXES)
+    check_suffix(out, (".npz", SUFFIX, ".csv", ".parquet"))
     found = options.sources(pictures)
     pipeline = options.build_pipeline(
         model=model,
@@ -67,7 +66,7 @@ def embed(
     require_one_readable(columns["reason"], columns["message"])
     columns["space"] = [pipeline.space.fingerprint] * len(columns["image"])
     record = {"space": pipeline.space.fingerprint, "made_by": pipeline.made_by.to_dict()}
-    if out.suffix.lower() == _COMPACT:
+    if out.suffix.lower() == SUFFIX:
         _write_compact(out, parts)
     else:
         _write(out, columns, record)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from typing import Any, Literal, get_args
 
 import numpy as np
@@ -22,6 +23,9 @@ LARGEST = 20_000
 _EXTRA, _WHY = "cluster", "clustering"
 _CELLS = 1 << 24
 _SLACK = 1e-5
+_ROUNDING = 1e-6
+_PENDING = 1 << 22
+_SEEDS = 1 << 32
 
 
 def linkage_groups(
@@ -38,7 +42,8 @@ def linkage_groups(
 
     Args:
         vectors: Unit vectors ``(N, D)``; rows that are not finite, failed ones, belong to nobody.
-        similarity: The cosine at which two groups are still joined, for example the threshold of an operating point.
+        similarity: The cosine at which two groups are still joined, for example the threshold of an operating point;
+            1e-6 less is joined too, so that equal faces are one group at 1.0 whatever the rounding.
         linkage: See `Linkage`.
         largest: Most faces of one connected part, for average and complete linkage.
 
@@ -50,13 +55,11 @@ def linkage_groups(
         InputError: A connected part is too large.
         DependencyError: scikit-learn and scipy are not installed.
     """
-    if linkage not in get_args(Linkage) or not -1 <= similarity <= 1:
-        raise UsageError(
-            f"groups are made by {', '.join(get_args(Linkage))} linkage at a cosine in -1..1; got {linkage!r}, "
-            f"{similarity}"
-        )
+    check_linkage(linkage)
+    if not -1 <= similarity <= 1:
+        raise UsageError(f"groups are made at a cosine in -1..1; got {similarity}")
     values, good = _unit_rows(vectors)
-    slack = 0.0 if linkage == "single" else _SLACK
+    slack = _ROUNDING if linkage == "single" else _SLACK
     parts = _connected_parts(values, similarity - slack)
     if linkage == "single":
         return _numbered(parts, good)
@@ -75,6 +78,16 @@ def linkage_groups(
     return _numbered(found, good)
 
 
+def check_linkage(linkage: str) -> None:
+    """Refuse a word that is no `Linkage`.
+
+    Raises:
+        UsageError: It is none.
+    """
+    if linkage not in get_args(Linkage):
+        raise UsageError(f"the linkage is one of {', '.join(get_args(Linkage))}; got {linkage!r}")
+
+
 def k_means_groups(vectors: NDArray[np.floating], *, people: int, seed: int = 0, starts: int = 10) -> NDArray[np.int64]:
     """K-means of unit vectors, the best of some starts, for a known number of people.
 
@@ -82,15 +95,17 @@ def k_means_groups(vectors: NDArray[np.floating], *, people: int, seed: int = 0,
 
     Args:
         vectors: Unit vectors ``(N, D)``; rows that are not finite, failed ones, belong to nobody.
-        people: Number of groups, at most one a face.
-        seed: Of the starts.
-        starts: How often it begins anew.
+        people: Number of groups, at most one a face that did not fail and is like no other: equal faces are not parted,
+            and then there are fewer groups.
+        seed: Of the starts, 0 to 2^32 - 1.
+        starts: How often it begins anew, once at least.
 
     Returns:
         int64 ``(N,)``: groups from 0, the largest first and equal ones by their first face; -1 for failed rows.
 
     Raises:
-        UsageError: Another shape, vectors that are not of unit length, or more people than faces.
+        UsageError: Another shape, vectors that are not of unit length, more people than faces, or a seed or number of
+            starts out of its range.
         DependencyError: scikit-learn is not installed.
     """
     values, good = _unit_rows(vectors)
@@ -98,8 +113,13 @@ def k_means_groups(vectors: NDArray[np.floating], *, people: int, seed: int = 0,
         raise UsageError(f"{len(values)} faces make 1 to {len(values)} groups; got {people}")
     if not len(values):
         return _numbered(np.empty(0, np.int64), good)
+    if starts < 1 or not 0 <= seed < _SEEDS:
+        raise UsageError(f"k-means begins once at least, with a seed of 0 to {_SEEDS - 1}; got {starts}, {seed}")
     cluster = require("sklearn.cluster", extra=_EXTRA, why=_WHY)
-    found = cluster.KMeans(people, n_init=starts, random_state=seed).fit_predict(values)
+    problems = require("sklearn.exceptions", extra=_EXTRA, why=_WHY)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", problems.ConvergenceWarning)  # fewer groups; the result shows how many
+        found = cluster.KMeans(people, n_init=starts, random_state=seed).fit_predict(values)
     return _numbered(found.astype(np.int64), good)
 
 
@@ -122,11 +142,18 @@ def _connected_parts(values: NDArray[np.float32], similarity: float) -> NDArray[
     size = len(values)
     parts = np.arange(size, dtype=np.int64)
     block = max(1, _CELLS // max(size, 1))
+    pairs: list[NDArray[np.int64]] = []
+    pending = 0
     for start in range(0, size, block):
-        rows, columns = np.nonzero(values[start : start + block] @ values[start:].T >= similarity)
-        ends = parts[rows + start], parts[columns + start]
-        graph = sparse.coo_matrix((np.ones(len(rows), np.bool_), ends), shape=(size, size))
+        found = np.stack(np.nonzero(values[start : start + block] @ values[start:].T >= similarity)) + start
+        pairs.append(found)
+        pending += found.shape[1]
+        if pending < max(_PENDING, size) and start + block < size:
+            continue  # a pass over all faces is made once for many blocks
+        ends = parts[np.concatenate(pairs, axis=1)]
+        graph = sparse.coo_matrix((np.ones(pending, np.bool_), (ends[0], ends[1])), shape=(size, size))
         parts = graphs.connected_components(graph, directed=False)[1].astype(np.int64)[parts]
+        pairs, pending = [], 0
     return parts
 
 
@@ -145,7 +172,7 @@ def _agglomerated(values: NDArray[np.float32], similarity: float, linkage: Linka
         place = end
     np.subtract(2.0, distances * 2.0, out=distances)
     tree = hierarchy.linkage(np.maximum(distances, 0.0, out=distances), method=linkage)
-    found: NDArray[np.int64] = hierarchy.fcluster(tree, 2 - 2 * similarity, criterion="distance") - 1
+    found: NDArray[np.int64] = hierarchy.fcluster(tree, 2 - 2 * (similarity - _ROUNDING), criterion="distance") - 1
     return found.astype(np.int64)
 
 

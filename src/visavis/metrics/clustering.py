@@ -1,7 +1,8 @@
 """How well groups of faces are the people: pairwise and BCubed precision and recall, and shared information.
 
 Every function takes the true person and the found group of each face as whole numbers; which number stands for whom
-does not matter. Sums are over the table of people against groups, so that a million faces take no matrix of pairs.
+does not matter. A group -1, of faces that failed, is a group like any other here: leave them out. Sums are over the
+table of people against groups, so that a million faces take no matrix of pairs.
 """
 
 from __future__ import annotations

@@ -67,6 +67,8 @@ def quantise(vectors: NDArray[np.floating], *, scale: float | None = None) -> ND
     steps = np.rint(kept * (LARGEST / reach))
     codes: NDArray[np.int8] = np.clip(steps, -LARGEST, LARGEST).astype(np.int8)
     if not (codes.any(axis=1) | lost).all():
+        if scale is None:
+            raise UsageError("a vector is zero and has no direction; leave it out, or make it NaN if it failed")
         raise UsageError(f"a vector is zero, or zero in every byte at the scale {scale}; take none, or a smaller one")
     return codes
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import struct
 import zlib
 from dataclasses import asdict, dataclass
@@ -33,6 +34,9 @@ _FIELDS = struct.Struct("<8sHHIQf8sIQIII")
 _CRC = struct.Struct("<I")
 _LONGEST_TEXT = 1 << 30
 _CHUNK = 1 << 24
+_POOLING = re.compile(r"none|(mean|quality)-[1-9][0-9]{0,8}")
+_SMALLEST = float(np.finfo(np.float32).tiny)
+_FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +77,7 @@ def write_compact(path: str | Path, templates: CompactTemplates) -> Path:
         templates: What goes into it.
 
     Raises:
-        UsageError: Another suffix, or a path that cannot be written.
+        UsageError: Another suffix, a path that cannot be written, or what a reader would refuse.
     """
     if Path(path).suffix.lower() != SUFFIX:
         raise UsageError(f"compact templates go to a file NAME{SUFFIX}; got {path}")
@@ -81,7 +85,15 @@ def write_compact(path: str | Path, templates: CompactTemplates) -> Path:
 
 
 def compact_bytes(templates: CompactTemplates) -> bytes:
-    """The bytes of a file of compact templates."""
+    """The bytes of a file of compact templates.
+
+    Raises:
+        UsageError: What a reader would refuse: names or descriptions that are no texts, or texts that are too long.
+    """
+    try:
+        _check_texts(templates)
+    except ValueError as error:
+        raise UsageError(f"these templates cannot be stored: {error}") from error
     failures = {
         str(row): [failure.reason, failure.message]
         for row, failure in enumerate(templates.status)
@@ -92,6 +104,8 @@ def compact_bytes(templates: CompactTemplates) -> bytes:
     about += b" " * (-len(about) % HEADER)
     codes = np.ascontiguousarray(templates.codes).tobytes()
     names = b"" if templates.names is None else _json(list(templates.names))
+    if max(len(about), len(names)) > _LONGEST_TEXT:
+        raise UsageError(f"names and description take {_LONGEST_TEXT} bytes each at most; write several files")
     header = _Header(
         magic=MAGIC,
         version=VERSION,
@@ -183,7 +197,7 @@ def _codes(name: str, file: Any, header: _Header, *, check: bool) -> NDArray[np.
 def _templates(name: str, header: _Header, about: Any, codes: NDArray[np.int8], names: Any) -> CompactTemplates:
     """The sections put together; whatever does not fit is one error."""
     try:
-        space = TemplateSpace(**{**about["space"], "compatible": tuple(about["space"]["compatible"])})
+        space = TemplateSpace(**{**about["space"], "compatible": _listed(about["space"]["compatible"])})
         failures: list[Failure | None] = [None] * header.count
         for row, (reason, message) in about["failures"].items():
             failures[range(header.count)[int(row)]] = Failure(str(reason), str(message))
@@ -191,7 +205,7 @@ def _templates(name: str, header: _Header, about: Any, codes: NDArray[np.int8], 
             raise ValueError("the fingerprint of the header is of another space")
         if names is not None and not (isinstance(names, list) and all(isinstance(one, str) for one in names)):
             raise ValueError("names are no list of texts")
-        return CompactTemplates(
+        found = CompactTemplates(
             codes,
             header.scale,
             Status(tuple(failures)),
@@ -199,8 +213,32 @@ def _templates(name: str, header: _Header, about: Any, codes: NDArray[np.int8], 
             Provenance(**about["made_by"]),
             None if names is None else tuple(names),
         )
+        _check_texts(found)
+        return found
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise _refused(name, f"does not fit together: {error}") from error
+
+
+def _check_texts(templates: CompactTemplates) -> None:
+    """What a writer and a reader ask of space, origin, names and scale.
+
+    Raises:
+        ValueError: It is not so.
+    """
+    space, made_by, names = templates.space, templates.made_by.to_dict(), templates.names
+    texts = [space.detector, space.landmarks, space.crop, space.recogniser, *made_by.values()]
+    if not all(isinstance(text, str) for text in texts):
+        raise ValueError("the space and what computed the templates are described in texts")
+    if not (isinstance(space.pooling, str) and _POOLING.fullmatch(space.pooling)):
+        raise ValueError(f"pooling is none, mean-N or quality-N, not {space.pooling!r}")
+    if not all(isinstance(one, str) and _FINGERPRINT.fullmatch(one) for one in space.compatible):
+        raise ValueError("compatible holds fingerprints of 16 hexadecimal digits")
+    if type(space.flip) is not bool or type(space.dimension) is not int:
+        raise ValueError("flip is true or false and the dimension a whole number")
+    if names is not None and not all(isinstance(name, str) for name in names):
+        raise ValueError("names are texts")
+    if templates.scale and not _SMALLEST <= templates.scale <= float(np.finfo(np.float32).max):
+        raise ValueError(f"the scale is a normal float32 above 0; got {templates.scale}")
 
 
 def _check_rows(name: str, found: CompactTemplates) -> None:
@@ -210,6 +248,12 @@ def _check_rows(name: str, found: CompactTemplates) -> None:
         codes = found.codes[start : start + step]
         if not np.array_equal(codes.any(axis=1), good[start : start + step]) or codes.min(initial=0) < -LARGEST:
             raise _refused(name, "holds codes that are none: zeros in a good row, others in a failed one, or -128")
+
+
+def _listed(value: Any) -> tuple[Any, ...]:
+    if not isinstance(value, list):
+        raise ValueError("compatible is a list")
+    return tuple(value)
 
 
 def _json(value: Any) -> bytes:

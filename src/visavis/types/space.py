@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass
 
 from visavis.errors import SpaceError
 
+_FIELDS = ("detector", "landmarks", "crop", "recogniser", "dimension", "flip")
+
 
 @dataclass(frozen=True, slots=True)
 class TemplateSpace:
@@ -51,9 +53,15 @@ class TemplateSpace:
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
     def comparable(self, other: TemplateSpace) -> bool:
-        """Whether templates of the two spaces may be compared: it is one space, or one is compatible with the other."""
+        """Whether templates of the two spaces may be compared: it is one space, or one is compatible with the other.
+
+        A network that fits an older one replaces the recogniser alone: all other fields must be the same.
+        """
         mine, theirs = self.fingerprint, other.fingerprint
-        return mine == theirs or theirs in self.compatible or mine in other.compatible
+        if mine == theirs:
+            return True
+        told = theirs in self.compatible or mine in other.compatible
+        return told and all(getattr(self, name) == getattr(other, name) for name in _FIELDS if name != "recogniser")
 
     def require_comparable(self, other: TemplateSpace) -> None:
         """Refuse to compare templates of two spaces.
@@ -74,8 +82,7 @@ class TemplateSpace:
             raise self._differs(other, "joined", "keep them apart, or embed all with the same pipeline")
 
     def _differs(self, other: TemplateSpace, verb: str, remedy: str) -> SpaceError:
-        fields = ("detector", "landmarks", "crop", "recogniser", "dimension", "flip")
-        differing = [name for name in fields if getattr(self, name) != getattr(other, name)]
+        differing = [name for name in _FIELDS if getattr(self, name) != getattr(other, name)]
         return SpaceError(
             f"these templates cannot be {verb}: spaces {self.fingerprint} and {other.fingerprint} differ in "
             f"{', '.join(differing)}; {remedy}"

@@ -95,3 +95,32 @@ def test_what_does_not_fit_is_refused():
     ):
         with pytest.raises(UsageError, match=words):
             call()
+
+
+@pytest.mark.parametrize("linkage", ["average", "complete", "single"])
+def test_equal_faces_are_one_group_at_a_similarity_of_one(linkage):
+    for seed in range(30):
+        one = np.random.default_rng(seed).normal(size=(1, 128)).astype(np.float32)
+        equal = np.tile(one / np.linalg.norm(one), (3, 1))
+        assert linkage_groups(equal, similarity=1.0, linkage=linkage).tolist() == [0, 0, 0]
+
+
+def test_k_means_of_equal_faces_finds_fewer_groups_without_a_warning(recwarn):
+    equal = np.repeat(people(3, 1), 4, axis=0)
+    assert np.unique(k_means_groups(equal, people=5)).tolist() == [0, 1, 2]
+    assert not recwarn.list
+
+
+@pytest.mark.parametrize("wrong", [{"seed": -1}, {"seed": 1 << 32}, {"starts": 0}])
+def test_k_means_takes_seeds_and_starts_in_their_range(wrong):
+    with pytest.raises(UsageError, match="once at least, with a seed"):
+        k_means_groups(people(), people=2, **wrong)
+
+
+def test_parts_are_the_same_whether_pairs_wait_or_not(monkeypatch):
+    vectors = people(12, 5, seed=4)
+    wanted = linkage_groups(vectors, similarity=0.8, linkage="single")
+    monkeypatch.setattr(clustering, "_CELLS", 60)
+    for pending in (1, 70, 1 << 20):
+        monkeypatch.setattr(clustering, "_PENDING", pending)
+        assert np.array_equal(linkage_groups(vectors, similarity=0.8, linkage="single"), wanted)

@@ -140,3 +140,46 @@ def test_paths_that_do_not_fit(tmp_path):
         read_compact(tmp_path / "none.vvt")
     with pytest.raises(UnreadableError):
         read_compact(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("part", "values", "words"),
+    [
+        ("space", {"pooling": 5}, "pooling is none"),
+        ("space", {"pooling": "mean-x"}, "pooling is none"),
+        ("space", {"compatible": "abc"}, "compatible is a list"),
+        ("space", {"compatible": [1]}, "fingerprints"),
+        ("space", {"flip": 0}, "true or false"),
+        ("made_by", {"model": 5}, "texts"),
+    ],
+)
+def test_descriptions_of_other_types_are_refused(tmp_path, part, values, words):
+    data = compact_bytes(compact())
+    about = json.loads(data[64:].split(b"  ")[0])
+    assert words in refusal(tmp_path, rebuilt(data, about={**about, part: {**about[part], **values}}))
+
+
+def test_what_a_reader_would_refuse_is_not_written(tmp_path, monkeypatch):
+    from visavis.recognition import compact_file
+
+    good = compact()
+    for wrong, words in (
+        (replace(good, names=("a", 1, "c", "d")), "names are texts"),
+        (replace(good, scale=1e39), "float32"),
+        (replace(good, scale=1e-60), "float32"),
+        (replace(good, space=replace(SPACE, pooling="sum")), "pooling"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            write_compact(tmp_path / "x.vvt", wrong)
+    monkeypatch.setattr(compact_file, "_LONGEST_TEXT", 10)
+    with pytest.raises(UsageError, match="several files"):
+        write_compact(tmp_path / "x.vvt", good)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("change", [{"dimension": 6}, {"crop": "x"}, {"detector": "x"}, {"flip": True}])
+def test_a_space_that_fits_an_older_one_differs_in_the_recogniser_alone(change):
+    old = replace(SPACE, compatible=())
+    new = replace(old, recogniser="new", compatible=(old.fingerprint,))
+    assert new.comparable(old) and old.comparable(new)
+    assert not replace(new, **change).comparable(old) and not old.comparable(replace(new, **change))
