@@ -411,3 +411,12 @@ def test_targets_are_those_of_the_embedder_and_are_made_once(packs, monkeypatch,
     pixels = np.concatenate([np.asarray(pack.pixels) for pack in packs])
     assert first[:, 1].tolist() == pixels[:, 1, 1, 1].tolist() and calls == 2
     assert np.array_equal(module.Teacher("x").targets(packs, dimension=4), first) and Counting.calls == calls
+
+
+def test_losses_on_labels_need_labels(packs, tmp_path):
+    bare = dataclasses.replace(packs[0], meta=dataclasses.replace(packs[0].meta, labelled=False, fingerprint="other"))
+    with pytest.raises(UsageError, match="learns from labels"):
+        train_recogniser(RECIPE, bare, out=tmp_path / "a")
+    pairs = dataclasses.replace(RECIPE, loss=Part("loss/triplet"))
+    with pytest.raises(UsageError, match="compares the people of a batch"):
+        train_recogniser(pairs, [packs[0], bare], out=tmp_path / "b")

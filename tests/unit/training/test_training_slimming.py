@@ -147,3 +147,5 @@ def test_the_crops_of_a_start_come_from_all_packs(tmp_path, monkeypatch):
     assert sorted(crop.tobytes() for crop in seen[0]) == sorted(crop.tobytes() for crop in everything)
     begin_slim(backbone, packs, count=5, seed=3)
     assert len(seen[1]) == 5 and backbone.training
+    begin_slim(backbone, packs, count=100, seed=3, rows=np.array([1, 6]))
+    assert sorted(crop.tobytes() for crop in seen[2]) == sorted(everything[row].tobytes() for row in (1, 6))

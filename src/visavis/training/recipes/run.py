@@ -154,10 +154,11 @@ def build(
     backbone = recipe.backbone.build("backbone").to(memory_format=torch.channels_last)
     if recipe.start is not None:
         if weights and recipe.start.slim:
-            begin_slim(backbone, packs, count=recipe.start.slim, seed=seed)
+            begin_slim(backbone, packs, rows=loader.rows, count=recipe.start.slim, seed=seed)
         elif weights:
             begin(backbone, recipe.start)
         rest(backbone, recipe.start)
+    _require_labels(recipe, loader)
     size = {"dimension": backbone.dimension, "classes": loader.classes}
     terms = {name: (_loss(term.loss, size), term.weight) for name, term in recipe.terms.items()}
     if recipe.classifier is None:
@@ -172,6 +173,25 @@ def build(
         backbone, loss, terms=terms, symmetry=recipe.symmetry, targets=targets, name_of=loader.names_of
     )
     return task, loader
+
+
+def _require_labels(recipe: RecogniserRecipe, loader: PackLoader) -> None:
+    """Refuse losses that need to know whom a crop shows where the packs do not say it."""
+    known = loader.labels >= 0
+    for part in (recipe.loss, *(term.loss for term in recipe.terms.values())):
+        kind = registry.load(registry.resolve(part.name, kind="loss"))
+        if kind.target == "embedding" or known.all():
+            continue
+        if not known.any():
+            raise UsageError(
+                f"{part.name} learns from labels, and no crop of these packs has one; take a loss on embeddings with a "
+                "teacher (loss/distillation), or packs made without --unlabelled"
+            )
+        if not getattr(kind, "has_classes", False):
+            raise UsageError(
+                f"{part.name} compares the people of a batch, and some crops of these packs have no label; leave those "
+                "packs out, or take a loss with classes"
+            )
 
 
 def require_roles(pack: Pack, allowed: Sequence[str], *, what: str) -> None:

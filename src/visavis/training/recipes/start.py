@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 from torch import nn
 
 from visavis.data.pack import Pack
@@ -40,14 +41,17 @@ class Start:
             raise UsageError("anew and only go with a run; a slimmed network is trained whole")
 
 
-def begin_slim(backbone: Backbone, packs: Sequence[Pack], *, count: int, seed: int) -> Slimmed:
+def begin_slim(
+    backbone: Backbone, packs: Sequence[Pack], *, count: int, seed: int, rows: NDArray[np.int64] | None = None
+) -> Slimmed:
     """Give a new backbone the weights of SFace cut to its widths, in place.
 
     Args:
         backbone: A `MobileNetBackbone`, in training mode.
-        packs: Where the crops come from: drawn from all rows, one pack after the other.
+        packs: Where the crops come from.
         count: Number of crops at most.
         seed: Of the run.
+        rows: The rows to draw from, over all packs one after the other; all when None.
 
     Raises:
         UsageError: Another backbone or crops of another size.
@@ -58,9 +62,10 @@ def begin_slim(backbone: Backbone, packs: Sequence[Pack], *, count: int, seed: i
     if not isinstance(backbone, MobileNetBackbone):
         raise UsageError(f"SFace is cut to the widths of a MobileNetBackbone; got a {type(backbone).__name__}")
     ends = np.cumsum([len(pack) for pack in packs])
-    rows = np.random.default_rng(seed).choice(ends[-1], min(count, int(ends[-1])), replace=False)
-    numbers = np.searchsorted(ends, rows, "right")
-    places = rows - np.concatenate([[0], ends])[numbers]
+    everything = np.arange(ends[-1]) if rows is None else rows
+    drawn = np.random.default_rng(seed).choice(everything, min(count, len(everything)), replace=False)
+    numbers = np.searchsorted(ends, drawn, "right")
+    places = drawn - np.concatenate([[0], ends])[numbers]
     pixels = np.stack([packs[number].pixels[place] for number, place in zip(numbers, places, strict=True)])
     slimmed = slim(backbone, TorchSFaceEmbedder().network, pixels, seed=seed)
     backbone.train()
