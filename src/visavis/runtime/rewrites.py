@@ -123,8 +123,12 @@ def split_prelu(model: onnx.ModelProto) -> onnx.ModelProto:
 
 
 def _slopes_per_channel(network: graphs.Graph, node: onnx.NodeProto) -> bool:
+    """Whether there is a slope for each channel, ``(C, 1, 1)``, or ``(1, C, 1, 1)`` as torch exports it."""
     slope = network.weights.get(node.input[1])
-    return slope is not None and slope.ndim == 3 and slope.shape[1:] == (1, 1) and slope.shape[0] > 1
+    if slope is None:
+        return False
+    shape = slope.shape[1:] if slope.ndim == 4 and slope.shape[0] == 1 else slope.shape
+    return len(shape) == 3 and shape[1:] == (1, 1) and shape[0] > 1
 
 
 def _split(network: graphs.Graph, node: onnx.NodeProto) -> list[onnx.NodeProto]:

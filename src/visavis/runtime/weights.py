@@ -16,7 +16,7 @@ from visavis.runtime.download import fetch_hub, fetch_url
 if TYPE_CHECKING:
     from visavis.runtime.quantise import Ranges
 
-_REWRITE_VERSION = 2
+_REWRITE_VERSION = 3
 """Raised whenever a rewrite changes what it writes, so that old cache entries are not used."""
 
 

@@ -198,11 +198,11 @@ SLOPES = {
 }
 
 
-def _prelu(reader, slopes, *, outputs=("y",)):
+def _prelu(reader, slopes, *, outputs=("y",), shape=(-1, 1, 1)):
     rng = np.random.default_rng(3)
     weights = {
         "w": rng.normal(size=(CHANNELS, 3, 3, 3)).astype(np.float32),
-        "a": np.array(slopes, np.float32).reshape(-1, 1, 1),
+        "a": np.array(slopes, np.float32).reshape(shape),
         "v": rng.normal(size=(4, CHANNELS, 3, 3)).astype(np.float32),
         "vd": rng.normal(size=(CHANNELS, 1, 3, 3)).astype(np.float32),
         "vd2": rng.normal(size=(2 * CHANNELS, 1, 3, 3)).astype(np.float32),
@@ -220,6 +220,12 @@ def _prelu(reader, slopes, *, outputs=("y",)):
 def test_prelu_is_split_whoever_reads_it(reader, slopes):
     written = _kept(_prelu(reader, SLOPES[slopes]), "split-prelu", x=_image(3))
     assert "PRelu" not in _operators(written)
+
+
+@pytest.mark.parametrize("slopes", SLOPES)
+def test_slopes_with_an_axis_for_the_batch_as_torch_exports_them_are_split_too(slopes):
+    model = _prelu("convolution", SLOPES[slopes], shape=(1, -1, 1, 1))
+    assert "PRelu" not in _operators(_kept(model, "split-prelu", x=_image(3)))
 
 
 @pytest.mark.parametrize("slopes", SLOPES)

@@ -111,8 +111,7 @@ class MobileFaceNetBackbone(Backbone):
         width: See above.
         size: Side of the input, a multiple of 8, at least 16.
         dimension: Length of an embedding.
-        activation: ``prelu`` as in the paper, or ``relu``, which runtimes compute within the convolution: several
-            times faster on a CPU.
+        activation: ``prelu`` as in the paper, or ``relu``, which runtimes compute within the convolution before it.
 
     Attributes:
         head: The global depthwise convolution and the embedding; ``features`` in released checkpoints.
