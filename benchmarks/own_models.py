@@ -73,7 +73,8 @@ def ship(runs: Path, data: Path) -> None:
             weights = PACKAGE / "recognition" / "weights"
             weights.mkdir(exist_ok=True)
             shutil.copy(out, weights / out.name)
-            card = replace(exported.card, sources=(LocalFile(out.name),))
+            told = exported.card.trained_on.replace("a set of its own", "utkface_more, a picture each")
+            card = replace(exported.card, sources=(LocalFile(out.name),), trained_on=told)
             (weights / f"{name}{CARD_SUFFIX}").write_text(json.dumps(card.to_dict(), indent=1) + "\n")
             fitted = out.with_name(out.name + CALIBRATION_SUFFIX)
             shutil.copy(fitted, PACKAGE / "calibration" / "tables" / f"{name}.json")
