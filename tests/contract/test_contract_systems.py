@@ -16,7 +16,7 @@ from small_people import tar_of_people
 from visavis import registry
 from visavis.cards import SystemCard
 from visavis.errors import InternalError, UsageError
-from visavis.systems import _miniature, records
+from visavis.systems import _miniature, _noisy_labels, records
 
 ROOT = Path(__file__).parents[2]
 NAMES = registry.names("system/*")
@@ -43,6 +43,7 @@ def data(tmp_path_factory):
 def short(monkeypatch):
     """Miniatures of a few steps, two repetitions."""
     monkeypatch.setattr(_miniature, "ORL", replace(_miniature.ORL, steps=6, people=4, pictures=2))
+    monkeypatch.setattr(_noisy_labels, "QUICK", replace(_noisy_labels.QUICK, steps=3, batch=8))
     for name in NAMES:
         module = importlib.import_module(registry.load(name).experiment.partition(":")[0])
         monkeypatch.setattr(module, "EXPERIMENT", replace(module.EXPERIMENT, repetitions={"quick": 2, "full": 2}))

@@ -21,4 +21,9 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "torch",
         "the two halves of a frontal face should be one person",
     ),
+    "system/light-cnn": (
+        "visavis.systems.light_cnn:CARD",
+        "torch",
+        "networks whose activation is the larger of two channels, and labels that a network corrects",
+    ),
 }
