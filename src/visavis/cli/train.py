@@ -74,6 +74,7 @@ def train(
         print_json(chosen.to_record()) if as_json else typer.echo(write_recipe(chosen), nl=False)
         return
     if not data or out is None:
+        read()  # what is wrong with the recipe is told first
         raise UsageError("training needs --data, a pack or a folder of packs, and --out, the folder of the run")
     from visavis.training.recipes.run import train_recogniser
 

@@ -17,12 +17,12 @@ ENTRIES = {
         "dlib's ResNet, 128-D, as in face_recognition: a second opinion, CC0",
     ),
     "embedder/visavis-s": (
-        "visavis.recognition.own_cards:VISAVIS_S",
+        "visavis.recognition.own_cards:SMALL_MOBILENET",
         "",
         "our small MobileNet taught by SFace, 128-D, 0.09 GMAC: research only",
     ),
     "embedder/visavis-vit-t": (
-        "visavis.recognition.own_cards:VISAVIS_VIT_T",
+        "visavis.recognition.own_cards:SMALL_TRANSFORMER",
         "",
         "our small vision transformer taught by SFace, 128-D, 0.09 GMAC: research only",
     ),

@@ -201,8 +201,6 @@ def _templates(name: str, header: _Header, about: Any, codes: NDArray[np.int8], 
         failures: list[Failure | None] = [None] * header.count
         for row, (reason, message) in about["failures"].items():
             failures[range(header.count)[int(row)]] = Failure(str(reason), str(message))
-        if bytes.fromhex(space.fingerprint) != header.fingerprint:
-            raise ValueError("the fingerprint of the header is of another space")
         if names is not None and not (isinstance(names, list) and all(isinstance(one, str) for one in names)):
             raise ValueError("names are no list of texts")
         found = CompactTemplates(
@@ -214,6 +212,8 @@ def _templates(name: str, header: _Header, about: Any, codes: NDArray[np.int8], 
             None if names is None else tuple(names),
         )
         _check_texts(found)
+        if bytes.fromhex(space.fingerprint) != header.fingerprint:
+            raise ValueError("the fingerprint of the header is of another space")
         return found
     except (KeyError, TypeError, ValueError, IndexError, AttributeError) as error:
         raise _refused(name, f"does not fit together: {error}") from error

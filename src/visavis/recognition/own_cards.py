@@ -8,6 +8,7 @@ from importlib.resources import files
 
 from visavis.cards import PackageFile, WeightCard
 
+_PAPER = "This package, docs/guides/own-models.md; distillation after Hinton et al. 2015"
 WEIGHTS = "recognition/weights"
 """Folder of the weights inside the package."""
 
@@ -20,8 +21,10 @@ def own_card(name: str) -> WeightCard:
     """
     record = json.loads(files("visavis").joinpath(WEIGHTS, f"{name}.card.json").read_text(encoding="utf-8"))
     source = PackageFile("visavis", f"{WEIGHTS}/{name}.onnx", "visavis")
-    return replace(WeightCard.from_dict(record), name=f"embedder/{name}", sources=(source,), calibration=name)
+    return replace(
+        WeightCard.from_dict(record), name=f"embedder/{name}", sources=(source,), calibration=name, paper=_PAPER
+    )
 
 
-VISAVIS_S = own_card("visavis-s")
-VISAVIS_VIT_T = own_card("visavis-vit-t")
+SMALL_MOBILENET = own_card("visavis-s")
+SMALL_TRANSFORMER = own_card("visavis-vit-t")

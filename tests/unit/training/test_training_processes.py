@@ -210,11 +210,11 @@ def test_the_normalisation_is_torchs_over_all_rows_with_its_gradient():
     parts = [slice(0, 2), slice(2, 3), slice(3, 9)]
 
     def layer(momentum):
-        torch.manual_seed(1)
         made = nn.Sequential(nn.BatchNorm2d(5, momentum=momentum)).double()
+        own = torch.Generator().manual_seed(1)  # threads share the global one
         with torch.no_grad():
-            made[0].weight.uniform_(0.5, 2.0)
-            made[0].bias.uniform_()
+            made[0].weight.uniform_(0.5, 2.0, generator=own)
+            made[0].bias.uniform_(generator=own)
         return made
 
     for momentum in (0.1, None):

@@ -3,12 +3,12 @@
 ENTRIES: dict[str, tuple[str, str, str]] = {
     "recipe/small": ("visavis.training.recipes.published:SMALL", "train", "A small network on two cores, in minutes"),
     "recipe/visavis-s": (
-        "visavis.training.recipes.own:VISAVIS_S",
+        "visavis.training.recipes.own:SMALL_MOBILENET",
         "train",
         "Our small recogniser: a MobileFaceNet that learns the default recogniser's embeddings",
     ),
     "recipe/visavis-vit-t": (
-        "visavis.training.recipes.own:VISAVIS_VIT_T",
+        "visavis.training.recipes.own:SMALL_TRANSFORMER",
         "train",
         "Our small vision transformer, taught in the same way",
     ),

@@ -18,7 +18,7 @@ _SOURCE = (
     "people who have any."
 )
 
-VISAVIS_S = RecogniserRecipe(
+SMALL_MOBILENET = RecogniserRecipe(
     backbone=Part("backbone/mobilenet-slim"),
     loss=Part("loss/distillation"),
     training=Settings(
@@ -36,7 +36,7 @@ VISAVIS_S = RecogniserRecipe(
     source=_SOURCE + " It begins as that recogniser, cut to three eighths of its widths.",
 )
 
-VISAVIS_VIT_T = RecogniserRecipe(
+SMALL_TRANSFORMER = RecogniserRecipe(
     backbone=Part("backbone/vit-mini"),
     loss=Part("loss/distillation"),
     training=Settings(
