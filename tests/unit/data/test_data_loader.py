@@ -191,3 +191,14 @@ def test_packs_without_labels_have_no_classes(tmp_path):
     for sampler in (Balanced(), PeopleByPictures(1)):
         with pytest.raises(UsageError, match="without a label"):
             PackLoader([two, one], batch=2, seed=0, sampler=sampler)
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_the_shares_of_processes_are_the_batch_with_every_transform(tmp_path, size):
+    pixels = np.random.default_rng(0).integers(0, 256, (12, 32, 32, 3), dtype=np.uint8)
+    always = Augmentation(1.0, 0.5, 0.5, 0.5, 0.5, 0.5, 0.5, shift=1.0)
+    whole = PackLoader(Pack.write(tmp_path / "p", pixels, ["a"] * 12), batch=12, seed=3, augmentation=always)
+    parts = [whole.share(rank, size).load(5) for rank in range(size)]
+    for name in ("pixels", "labels", "rows", "landmarks"):
+        joined = np.concatenate([getattr(part, name) for part in parts])
+        assert np.array_equal(joined, getattr(whole.load(5), name)), name

@@ -91,15 +91,15 @@ class Augmentation:
             Crops and landmarks of the same shapes.
         """
         width = pixels.shape[2]
-        for row in range(len(pixels)):
-            rng = generator(seed, _PURPOSE, step, first + row)
+        for row, place in enumerate(range(first, first + len(pixels))):
+            rng = generator(seed, _PURPOSE, step, place)
             chance = rng.random(1 + len(_IN_ORDER))
             crop = pixels[row]
             if chance[0] < self.flip:
                 crop = flip(crop)
                 landmarks[row] = flip_points(landmarks[row], width=width)
             if self.shift > 0:
-                own = generator(seed, _SHIFTS, step, row)  # what others draw is the same with and without it
+                own = generator(seed, _SHIFTS, step, place)  # what others draw is the same with and without it
                 if own.random() < self.shift:
                     crop, landmarks[row] = shift(crop, landmarks[row], own)
             for draw, (name, transform) in zip(chance[1:], _IN_ORDER, strict=True):
