@@ -52,7 +52,7 @@ def pairs(
     ] = None,
     codes: Annotated[bool, typer.Option("--codes", help="Compare templates stored in one byte a value.")] = False,
     seed: Annotated[int, typer.Option("--seed", help="Seed of drawn folds and of resamples.")] = 0,
-    resamples: Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")] = 1000,
+    resamples: options.Resamples = 1000,
     model: options.Model = options.DEFAULT_MODEL,
     detector: options.Detector = None,
     engine: options.Engine = None,

@@ -16,8 +16,8 @@ def bin_sets(
     files: Annotated[
         list[Path], typer.Argument(metavar="FILE...", help="lfw.bin, cfp_fp.bin, agedb_30.bin ...: aligned crops.")
     ],
-    seed: Annotated[int, typer.Option("--seed", help="Seed of resamples.")] = 0,
-    resamples: Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")] = 1000,
+    seed: options.ResamplesSeed = 0,
+    resamples: options.Resamples = 1000,
     model: options.Model = options.DEFAULT_MODEL,
     engine: options.Engine = None,
     precision: options.Precision = None,

@@ -42,7 +42,7 @@ def ijb(
     weights: Annotated[
         Path | None, typer.Option("--weights", help="An .npy file (N,) of weights, for example stored norms.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of resamples.")] = 0,
+    seed: options.ResamplesSeed = 0,
     resamples: Annotated[int, typer.Option("--resamples", help="Resamples of subjects; 0 for no intervals.")] = 200,
     engine: options.Engine = None,
     precision: options.Precision = None,

@@ -36,7 +36,7 @@ def megaface(
         str | None, typer.Option("--set", help="The data set of the probes in the people ledger, or none; else found.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the subsets of distractors and of resamples.")] = 0,
-    resamples: Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")] = 1000,
+    resamples: options.Resamples = 1000,
     model: options.Model = options.DEFAULT_MODEL,
     detector: options.Detector = None,
     engine: options.Engine = None,

@@ -29,7 +29,7 @@ def quality(
         str | None, typer.Option("--set", help="The data set in the people ledger; else guessed.")
     ] = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of resamples and of random qualities.")] = 0,
-    resamples: Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")] = 1000,
+    resamples: options.Resamples = 1000,
     model: options.Model = options.DEFAULT_MODEL,
     detector: options.Detector = None,
     engine: options.Engine = None,

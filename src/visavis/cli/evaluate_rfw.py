@@ -22,8 +22,8 @@ def rfw(
     at: Annotated[
         str, typer.Option("--at", help="Where the common threshold is, over all groups: fmr=RATE.")
     ] = "fmr=1e-3",
-    seed: Annotated[int, typer.Option("--seed", help="Seed of resamples.")] = 0,
-    resamples: Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")] = 1000,
+    seed: options.ResamplesSeed = 0,
+    resamples: options.Resamples = 1000,
     model: options.Model = options.DEFAULT_MODEL,
     detector: options.Detector = None,
     engine: options.Engine = None,

@@ -36,6 +36,9 @@ Pictures = Annotated[
     typer.Argument(help="Pictures, folders, globs, tar archives or archive.tar::member.", metavar="PICTURE..."),
 ]
 
+Resamples = Annotated[int, typer.Option("--resamples", help="Resamples of people behind each interval.")]
+ResamplesSeed = Annotated[int, typer.Option("--seed", help="Seed of resamples.")]
+
 DEFAULT_MODEL = "embedder/sface.2021dec"
 
 

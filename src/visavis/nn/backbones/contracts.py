@@ -33,6 +33,11 @@ def facenet_contract(size: int = 160) -> InputContract:
     return InputContract(colour="rgb", mean=127.5, scale=1 / 128, size=(size, size), template="facenet-160")
 
 
+def sface_contract(size: int = 112) -> InputContract:
+    """RGB, ``(value - 127.5) / 128``, the template of ArcFace. OpenCV's SFace does so inside the network."""
+    return InputContract(colour="rgb", mean=127.5, scale=1 / 128, size=(size, size), template="arcface-112")
+
+
 def magface_contract(size: int = 112) -> InputContract:
     """Blue, green, red in [0, 1]. Of MagFace."""
     return InputContract(colour="bgr", scale=1 / 255, size=(size, size), template="arcface-112")

@@ -6,9 +6,9 @@ from functools import partial
 
 from torch import Tensor, nn
 
-from visavis.cards import InputContract
 from visavis.errors import UsageError
 from visavis.nn.backbones.backbone import EMBEDDING, Backbone, Keep, check_options
+from visavis.nn.backbones.contracts import sface_contract
 from visavis.nn.layers.prelu import PReLU
 
 STAGES = 14
@@ -60,9 +60,7 @@ class MobileNetBackbone(Backbone):
         if len(widths) != STAGES or min(widths) < 1:
             raise UsageError(f"widths are {STAGES} numbers of 1 or more; got {widths}")
         super().__init__()
-        self.contract = InputContract(
-            colour="rgb", mean=127.5, scale=1 / 128, size=(size, size), template="arcface-112"
-        )
+        self.contract = sface_contract(size)
         self.dimension = dimension
         self.widths = tuple(widths)
         self.stages = nn.ModuleList([_unit(3, widths[0], side=3)])

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from visavis.data.augmentation.augmentation import Augmentation
 from visavis.training.optimisers import AdamW
 from visavis.training.recipes.part import Part
@@ -36,19 +38,14 @@ SMALL_MOBILENET = RecogniserRecipe(
     source=_SOURCE + " It begins as that recogniser, cut to three eighths of its widths.",
 )
 
-SMALL_TRANSFORMER = RecogniserRecipe(
+SMALL_TRANSFORMER = replace(
+    SMALL_MOBILENET,
     backbone=Part("backbone/vit-mini"),
-    loss=Part("loss/distillation"),
-    training=Settings(
+    training=replace(
+        SMALL_MOBILENET.training,
         steps=12500,
         optimisers={"*": AdamW(rate=1e-3, clip=1.0, schedule=Cosine(warmup=0.2))},
-        precision="bf16",
-        evaluate_every=0.5,
-        threads=1,
     ),
-    batch=64,
-    augmentation=_AUGMENTATION,
-    terms=_IDENTITY,
-    teacher=_TEACHER,
+    start=None,
     source=_SOURCE,
 )

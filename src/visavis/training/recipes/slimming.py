@@ -126,10 +126,10 @@ class _Seen:
         for first in range(0, len(images), _BATCH):
             value = images[first : first + _BATCH]
             for number, stage in enumerate(teacher.stages):
-                parts = list(stage.children())
-                middle = _run(parts[:3], value) if number else value
-                output = _run(parts[-3:-1], middle)
-                value = parts[-1](output)
+                assert isinstance(stage, nn.Sequential)
+                middle = stage[:-3](value)  # nothing, in the first stage
+                output = stage[-3:-1](middle)
+                value = stage[-1](output)
                 if not first:
                     area = output[0, 0].numel()
                     drawn = [rng.choice(area, min(_PLACES, area), replace=False) for _ in range(len(images))]
@@ -147,12 +147,6 @@ def at_places(maps: Tensor, places: Tensor) -> Tensor:
     """``(B, C, H, W)`` at ``(B, P)`` places of each to ``(B P, C)``."""
     picked = maps.flatten(2).gather(2, places[:, None].expand(-1, maps.shape[1], -1))
     return picked.permute(0, 2, 1).reshape(-1, maps.shape[1])
-
-
-def _run(parts: Sequence[nn.Module], value: Tensor) -> Tensor:
-    for part in parts:
-        value = part(value)
-    return value
 
 
 def _in_batches(part: nn.Module, values: Tensor) -> Tensor:
