@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from visavis.pipeline.pipeline import Pipeline
     from visavis.registry import create, describe, names
     from visavis.runtime.session import EngineOptions
-    from visavis.types import FMR, Crops, Decision, Faces, Picture, Pictures, Templates
+    from visavis.types import FMR, FPIR, Crops, Decision, Faces, Picture, Pictures, Templates
 
 _HOME = {
     "align": "visavis.api",
@@ -45,6 +45,7 @@ _HOME = {
     "names": "visavis.registry",
     "EngineOptions": "visavis.runtime.session",
     "FMR": "visavis.types",
+    "FPIR": "visavis.types",
     "Crops": "visavis.types",
     "Decision": "visavis.types",
     "Faces": "visavis.types",
@@ -55,6 +56,7 @@ _HOME = {
 
 __all__ = [
     "FMR",
+    "FPIR",
     "Crops",
     "Decision",
     "EngineOptions",

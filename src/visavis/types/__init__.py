@@ -8,7 +8,7 @@ from visavis.types.decision import Answer, Decision
 from visavis.types.explanation import Explanation, RegionEffect
 from visavis.types.face_context import FaceContext
 from visavis.types.faces import Faces
-from visavis.types.operating_point import FMR
+from visavis.types.operating_point import FMR, FPIR
 from visavis.types.pictures import Picture, Pictures
 from visavis.types.provenance import Provenance
 from visavis.types.quality import Quality
@@ -20,6 +20,7 @@ from visavis.types.templates import Templates, require_comparable
 
 __all__ = [
     "FMR",
+    "FPIR",
     "Analysis",
     "Answer",
     "Assessment",
