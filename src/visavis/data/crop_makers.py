@@ -12,8 +12,8 @@ from numpy.typing import NDArray
 from visavis.alignment.five_point import FivePointAligner
 from visavis.data.arcface_template import arcface_at
 from visavis.data.pack_meta import Landmarks
-from visavis.data.readers.collection import hashed
 from visavis.geometry import transform_points
+from visavis.io.fingerprints import hashed
 from visavis.io.reading import read_batch
 from visavis.io.source import Source
 from visavis.pipeline.pipeline import DECODED_SIDE

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import errno
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager, suppress
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
@@ -20,6 +19,7 @@ from visavis.data.pack_columns import PackColumns
 from visavis.data.pack_meta import Landmarks, PackMeta
 from visavis.data.pixel_file import PixelFile, digests
 from visavis.errors import UsageError
+from visavis.io.atomic import disk_errors
 
 
 class PackWriter:
@@ -143,21 +143,3 @@ class PackWriter:
                 about = replace(self._about, **{name: getattr(about, name) for name in said})
             self._rows.save(self._draft, about)
             self._draft.rename(self.path)
-
-
-@contextmanager
-def disk_errors(path: Path) -> Iterator[None]:
-    """Errors of the disk as one that says what to do.
-
-    Raises:
-        UsageError: The disk is full, the folder cannot be written, or its name is too long.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno == errno.ENAMETOOLONG:
-            raise UsageError(f"{path} is too long a name for the file system; give a shorter one") from error
-        raise UsageError(
-            f"{path} cannot be written ({error.strerror or error}); check that the disk has room and who may write "
-            "there, then run it again"
-        ) from error

@@ -18,13 +18,14 @@ from visavis.data.crop_makers import CropMaker, Cut
 from visavis.data.pack import Pack, PackFailure, check_new
 from visavis.data.pack_columns import PackColumns
 from visavis.data.pack_meta import PackMeta
-from visavis.data.pack_writer import disk_errors
 from visavis.data.pixel_file import PixelFile, digests
-from visavis.data.readers.collection import Collection, hashed
+from visavis.data.readers.collection import Collection
 from visavis.data.selection import Selected
 from visavis.errors import InputError, NoFaceError, UsageError
-from visavis.io.atomic import write_atomically
+from visavis.io.atomic import disk_errors, write_atomically
 from visavis.io.files import is_folder
+from visavis.io.fingerprints import hashed
+from visavis.jobs.alone import alone
 from visavis.jobs.chunk import ChunkResult, RowFailure
 from visavis.jobs.engine import JobEngine
 from visavis.jobs.ledger import JobLedger
@@ -78,7 +79,8 @@ def pack_collection(
     with disk_errors(place):
         place.mkdir(exist_ok=True)
     packing = _Packing(collection, selected, target, place, maker, labelled)
-    with _alone(place, target), _removed_on(place, NoFaceError):
+    busy = InputError(f"another process is packing {target}; wait for it, or name another folder", reason="jobs.locked")
+    with alone(place / "lock", busy), _removed_on(place, NoFaceError):
         if os.path.lexists(target):
             finished = packing.finished()
             shutil.rmtree(place, ignore_errors=True)
@@ -101,24 +103,6 @@ def _removed_on(place: Path, error: type[Exception]) -> Iterator[None]:
     except error:
         shutil.rmtree(place, ignore_errors=True)
         raise
-
-
-@contextmanager
-def _alone(place: Path, target: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    lock = FileLock(place / "lock", timeout=0)
-    with disk_errors(place):
-        try:
-            lock.acquire()
-        except Timeout as error:
-            raise InputError(
-                f"another process is packing {target}; wait for it, or name another folder", reason="jobs.locked"
-            ) from error
-    try:
-        yield
-    finally:
-        lock.release()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from visavis.errors import UsageError
 from visavis.jobs._worker import POLL_SECONDS, heartbeat, new_owner, work_through
 from visavis.jobs.chunk import Progress, Work
 from visavis.jobs.ledger import JobLedger
+from visavis.runtime.workers import mark_worker
 
 
 class ThreadEngine:
@@ -33,6 +34,7 @@ class ThreadEngine:
         owners = [new_owner() for _ in range(self.workers)]
 
         def one(owner: str) -> None:
+            mark_worker()
             try:
                 work_through(ledger, work, owner=owner, stop=stop, lease_seconds=self.lease_seconds)
             except BaseException as error:  # noqa: BLE001 - raised below, on the calling thread

@@ -17,7 +17,8 @@ _AHEAD = 4
 _here = threading.local()
 
 
-def _enter() -> None:
+def mark_worker() -> None:
+    """Say that this thread is one of several that work side by side: `ordered_map` makes no further ones below it."""
     _here.working = True
 
 
@@ -31,7 +32,7 @@ def ordered_map(work: Callable[[_In], _Out], items: Iterable[_In], *, workers: i
     if workers <= 1 or single or getattr(_here, "working", False):
         yield from map(work, items)
         return
-    with ThreadPoolExecutor(workers, "visavis", initializer=_enter) as pool:
+    with ThreadPoolExecutor(workers, "visavis", initializer=mark_worker) as pool:
         waiting: deque[Future[_Out]] = deque()
         try:
             for item in items:

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Protocol
 
 from visavis.errors import InputError
@@ -51,24 +49,6 @@ class Collection(Protocol):
     def fingerprint(self) -> str:
         """sha256, hexadecimal, of what the collection holds, by names, labels, sizes and times of files."""
         ...
-
-
-def hashed(parts: Iterable[str]) -> str:
-    """sha256 of texts in order, hexadecimal."""
-    digest = hashlib.sha256()
-    for part in parts:
-        data = part.encode("utf-8", "surrogateescape")
-        digest.update(len(data).to_bytes(8, "little") + data)
-    return digest.hexdigest()
-
-
-def file_state(path: str | Path) -> str:
-    """Size and time of a file in one word; ``missing`` where there is none."""
-    try:
-        state = Path(path).stat()
-    except (OSError, ValueError):
-        return "missing"
-    return f"{state.st_size}:{state.st_mtime_ns}"
 
 
 def collection_error(path: str, detail: str) -> InputError:

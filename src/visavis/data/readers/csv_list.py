@@ -7,9 +7,10 @@ import io
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from visavis.data.readers.collection import Record, collection_error, file_state, hashed
+from visavis.data.readers.collection import Record, collection_error
 from visavis.errors import UnreadableError
 from visavis.io.files import read_file
+from visavis.io.fingerprints import file_state, hashed
 from visavis.io.source import Source
 from visavis.io.stores import FolderStore, TarStore, cached_tar, open_store
 

@@ -8,10 +8,11 @@ from pathlib import Path
 from typing import Any
 
 from visavis._require import require
-from visavis.data.readers.collection import Record, collection_error, hashed
+from visavis.data.readers.collection import Record, collection_error
 from visavis.errors import UsageError
 from visavis.io._unreadable import check_bytes, unreadable
 from visavis.io.files import read_file
+from visavis.io.fingerprints import hashed
 from visavis.io.limits import Limits
 from visavis.io.source import Source
 

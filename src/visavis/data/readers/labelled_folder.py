@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator
 from pathlib import Path
 
-from visavis.data.readers.collection import Record, collection_error, file_state, hashed
+from visavis.data.readers.collection import Record, collection_error
+from visavis.io.fingerprints import file_state, hashed
 from visavis.io.stores import FolderStore, open_store
 from visavis.protocols.labelled import person_of
 from visavis.protocols.ledger import Ledger

@@ -12,9 +12,10 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.data.readers.collection import Record, collection_error, file_state, hashed
+from visavis.data.readers.collection import Record, collection_error
 from visavis.errors import InputError, UnreadableError
 from visavis.io.files import open_regular, read_file
+from visavis.io.fingerprints import file_state, hashed
 from visavis.io.limits import Limits, default_limits
 from visavis.io.source import Source
 

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from visavis.data.readers.collection import Record, collection_error, file_state, hashed
+from visavis.data.readers.collection import Record, collection_error
 from visavis.errors import UsageError
+from visavis.io.fingerprints import file_state, hashed
 from visavis.io.source import is_image_name
 from visavis.io.stores import TarStore
 from visavis.io.tar import TarMember
