@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.errors import UsageError
-from visavis.recognition.codes import check_codes, check_scale, code_similarities, dequantise, quantise
 from visavis.types import Provenance, Status, Templates, TemplateSpace
 from visavis.types._arrays import rows
+from visavis.types.codes import check_codes, check_scale, code_similarities, dequantise, quantise
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -23,7 +23,7 @@ class CompactTemplates:
 
     Attributes:
         codes: int8 ``(N, D)``; zeros where a row failed. May be mapped from a file.
-        scale: Of the codes, where they have one scale, see `visavis.recognition.codes.code_scale`; 0 where each row has
+        scale: Of the codes, where they have one scale, see `visavis.types.codes.code_scale`; 0 where each row has
             its own. For readers only: it drops out of every comparison.
         status: Per row, None or the reason it failed.
         space: What the templates may be compared with.

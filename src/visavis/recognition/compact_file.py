@@ -21,9 +21,9 @@ from visavis.errors import InputError, UsageError
 from visavis.io._unreadable import printable
 from visavis.io.atomic import write_output
 from visavis.io.files import open_regular
-from visavis.recognition.codes import LARGEST
 from visavis.recognition.compact import CompactTemplates
 from visavis.types import Failure, Provenance, Status, TemplateSpace
+from visavis.types.codes import LARGEST
 
 SUFFIX = ".vvt"
 MAGIC = b"\x89VVT\r\n\x1a\n"

@@ -9,9 +9,7 @@ from numpy.typing import ArrayLike
 
 from visavis.errors import UsageError
 from visavis.types import Status, Templates, TemplateSpace
-
-_LEAST = 1.0
-"""Weight of a picture whose quality is lower, or unknown; of 100."""
+from visavis.types.pooled import pooled_directions, quality_weights
 
 
 def pool(templates: Templates, *, weights: ArrayLike | None = None) -> Templates:
@@ -37,14 +35,12 @@ def pool(templates: Templates, *, weights: ArrayLike | None = None) -> Templates
         raise UsageError(f"pooling takes a weight a row: {len(templates)}; got shape {share.shape}")
     if len(templates) == 1:
         return templates
-    share = np.maximum(np.nan_to_num(share, nan=_LEAST), _LEAST)
-    mean = np.average(templates.vectors.astype(np.float64), axis=0, weights=share)
-    length = float(np.linalg.norm(mean))
-    if length < 1e-6:
+    mean = pooled_directions(templates.vectors, quality_weights(share), np.zeros(1, np.int64))
+    if np.isnan(mean).any():
         raise UsageError("these templates cancel each other out; they cannot be of one person")
     rule = "mean" if weights is None else "quality"
     return Templates(
-        (mean / length)[None].astype(np.float32),
+        mean,
         templates.norms.mean()[None],
         Status.good(1),
         np.full(1, np.nan),

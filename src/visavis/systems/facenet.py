@@ -15,10 +15,10 @@ from visavis._require import require
 from visavis.cards import SystemCard
 from visavis.gallery.clustering import linkage_groups
 from visavis.metrics.clustering import Agreement, bcubed_agreement, pairwise_agreement
-from visavis.recognition.codes import code_scale, dequantise, quantise
 from visavis.systems._miniature import FILES, Miniature, prepare
 from visavis.systems.experiment import Experiment, Progress, Verdict
 from visavis.systems.result import Check, Result
+from visavis.types.codes import code_scale, dequantise, quantise
 
 CARD = SystemCard(
     name="system/facenet",
@@ -32,7 +32,7 @@ CARD = SystemCard(
         "backbone/facenet-nn3",
         "backbone/facenet-nn4",
         "backbone/inception-resnet-v1",
-        "visavis.recognition.codes:quantise",
+        "visavis.types.codes:quantise",
         "visavis.recognition.compact:CompactTemplates",
         "visavis.gallery.clustering:linkage_groups",
         "visavis.gallery.clustering:k_means_groups",

@@ -6,7 +6,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visavis.errors import SpaceError, UsageError
-from visavis.recognition.codes import (
+from visavis.recognition.compact import CompactTemplates
+from visavis.types import Failure, Provenance, Status, Templates, TemplateSpace
+from visavis.types.codes import (
     code_lengths,
     code_products,
     code_scale,
@@ -14,8 +16,6 @@ from visavis.recognition.codes import (
     dequantise,
     quantise,
 )
-from visavis.recognition.compact import CompactTemplates
-from visavis.types import Failure, Provenance, Status, Templates, TemplateSpace
 
 SPACE = TemplateSpace("d", "five-point", "arcface-112", "r", 8)
 MADE = Provenance("m", "e", "fp32", "1", "1")
