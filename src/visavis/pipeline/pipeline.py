@@ -165,12 +165,19 @@ class Pipeline:
         known = len(sources) if isinstance(sources, Sequence) else CHUNK * workers
         size = max(1, min(CHUNK, -(-known // workers)))
         yield from ordered_map(
-            lambda item: self._chunk(item[1], which, offset=item[0] * size),
+            lambda item: self.embed_here(item[1], which=which, offset=item[0] * size),
             enumerate(chunks(sources, size)),
             workers=workers,
         )
 
-    def _chunk(self, sources: list[Any], which: Select, *, offset: int) -> Analysis:
+    def embed_here(self, sources: list[Any], *, which: Select = "central", offset: int = 0) -> Analysis:
+        """As `embed`, on the calling thread: the share of one of several workers.
+
+        Args:
+            sources: One or more pictures.
+            which: As for `embed`.
+            offset: Number of the first picture in the whole run.
+        """
         parts, start = [], 0
         while start < len(sources):
             pictures = self._read_some(sources[start:])

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 
 from visavis.errors import UsageError
+from visavis.jobs.alone import alone
 from visavis.training.task import Task
 
 
@@ -20,13 +21,8 @@ def locked(folder: Path) -> Iterator[None]:
     Raises:
         UsageError: Somebody does.
     """
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(folder / ".lock", blocking=False):
-            yield
-    except Timeout as error:
-        raise UsageError(f"another process trains in {folder}; give another folder") from error
+    with alone(folder / ".lock", UsageError(f"another process trains in {folder}; give another folder")):
+        yield
 
 
 @contextmanager

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -21,6 +20,7 @@ from visavis.data.relabelled import CLEANED, IdentityChange, Relabelled, relabel
 from visavis.errors import NonFiniteError, UsageError
 from visavis.io.atomic import make_folder, write_output
 from visavis.io.files import read_file
+from visavis.jobs.alone import alone
 from visavis.losses.relabel import DROPPED, KEPT, RELABELLED, Relabelling, relabel_predicted
 from visavis.protocols.ledger import Ledger
 from visavis.training.engine import RECORD, StepReport
@@ -167,7 +167,8 @@ def clean_labels(
     plan = _Plan(_trained_by(recipe, how), pack, how, folder)
     plan.check()
     make_folder(folder)
-    with _alone(folder):
+    busy = UsageError(f"another process cleans labels in {folder}; give another folder")
+    with alone(folder / ".lock", busy):
         plan.begin()
         if not (folder / SUMMARY).exists():
             warn_of_few_pictures(pack, how.folds)
@@ -186,17 +187,6 @@ def _trained_by(recipe: RecogniserRecipe, how: Cleaning) -> RecogniserRecipe:
     chosen = replace(recipe, loss=SOFT) if how.mode == "soft" else recipe
     check_classifier(chosen.loss)
     return chosen
-
-
-@contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    from filelock import FileLock, Timeout
-
-    try:
-        with FileLock(folder / ".lock", blocking=False):
-            yield
-    except Timeout as error:
-        raise UsageError(f"another process cleans labels in {folder}; give another folder") from error
 
 
 @dataclass(frozen=True, slots=True)
