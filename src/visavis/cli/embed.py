@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import io
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
-import numpy as np
 import typer
 
 from visavis.cli import options
 from visavis.cli.detect import require_one_readable
 from visavis.cli.output import console, print_json, progress, shown
-from visavis.cli.tables import check_suffix, write_table
+from visavis.cli.tables import check_suffix
+from visavis.cli.template_files import write_templates
 
 if TYPE_CHECKING:
     from visavis.io import Source
@@ -40,11 +38,13 @@ def embed(
     """Templates of faces: unit vectors with their box, norm and status, one row a face.
 
     A picture that cannot be read or shows no face is a failed row with its reason. The file is written at the
-    end, whole or not at all. An .npz also holds the template space and what computed it, as JSON; a .vvt holds
-    them too, and one byte a value, without box and norm.
+    end, whole or not at all; a run that was stopped or killed goes on where it was when it is started again. An
+    .npz also holds the template space and what computed it, as JSON; a .vvt holds them too, and one byte a value,
+    without box and norm.
 
     Example: visavis embed photos/ --out templates.parquet
     """
+    from visavis.pipeline.bulk_embedding import embed_in_bulk
     from visavis.recognition.compact_file import SUFFIX
 
     chosen = options.selection(which)
@@ -61,26 +61,21 @@ def embed(
         policy=policy,
         minimum_size=minimum_size,
     )
-    parts = embedded(pipeline, found, chosen)
-    columns = _columns(parts)
-    require_one_readable(columns["reason"], columns["message"])
-    columns["space"] = [pipeline.space.fingerprint] * len(columns["image"])
     record = {"space": pipeline.space.fingerprint, "made_by": pipeline.made_by.to_dict()}
-    if out.suffix.lower() == SUFFIX:
-        _write_compact(out, parts)
-    else:
-        _write(out, columns, record)
-    good = sum(status == "ok" for status in columns["status"])
-    failed = [
-        {"image": image, "reason": reason, "message": message}
-        for image, reason, message in zip(columns["image"], columns["reason"], columns["message"], strict=True)
-        if reason
-    ]
+    place = out.with_name(f".{out.name}.work")
+    with (
+        progress("embedding") as advance,
+        embed_in_bulk(pipeline, found, place, which=chosen, progress=advance) as made,
+    ):
+        failed = [{"image": row.key, "reason": row.reason, "message": row.message} for row in made.failures]
+        if not made.templates:
+            require_one_readable([row["reason"] for row in failed], [row["message"] for row in failed])
+        write_templates(out, made, space=pipeline.space, made_by=pipeline.made_by)
     if as_json:
-        print_json({"images": len(found), "templates": good, "out": str(out), **record, "failed": failed})
+        print_json({"images": len(found), "templates": made.templates, "out": str(out), **record, "failed": failed})
         return
     screen = console()
-    screen.print(f"{good} templates of {len(found)} pictures in {shown(out)}, space {pipeline.space.fingerprint}")
+    screen.print(f"{made.templates} templates of {len(found)} pictures in {shown(out)}, space {record['space']}")
     for row in failed:
         screen.print(f"failed  {shown(row['image'])}  {row['reason']}")
 
@@ -93,42 +88,3 @@ def embedded(pipeline: Pipeline, found: list[Source], which: Select) -> list[Ana
             parts.append(part)
             advance(int(part.faces.picture.max()) + 1, len(found))
     return parts
-
-
-def _columns(parts: list[Analysis]) -> dict[str, Any]:
-    statuses = [failure for part in parts for failure in part.templates.status]
-    return {
-        "image": [source for part in parts for source in part.sources],
-        "picture": np.concatenate([part.faces.picture for part in parts]),
-        "box": np.concatenate([part.faces.boxes for part in parts]),
-        "score": np.concatenate([part.faces.score for part in parts]),
-        "norm": np.concatenate([part.templates.norms for part in parts]),
-        "status": ["ok" if failure is None else "failed" for failure in statuses],
-        "reason": ["" if failure is None else failure.reason for failure in statuses],
-        "message": ["" if failure is None else failure.message for failure in statuses],
-        "vector": np.concatenate([part.templates.vectors for part in parts]),
-    }
-
-
-def _write_compact(out: Path, parts: list[Analysis]) -> None:
-    """One byte a value."""
-    from visavis.recognition.compact import CompactTemplates
-    from visavis.recognition.compact_file import write_compact
-    from visavis.types import Templates
-
-    templates = Templates.concat([part.templates for part in parts])
-    names = tuple(source for part in parts for source in part.sources)
-    write_compact(out, CompactTemplates.of(templates, names=names))
-
-
-def _write(out: Path, columns: dict[str, Any], record: dict[str, Any]) -> None:
-    if out.suffix.lower() != ".npz":
-        write_table(out, columns)
-        return
-    from visavis.io.atomic import write_output
-
-    stream = io.BytesIO()
-    arrays = {name: np.asarray(value) for name, value in columns.items()}
-    arrays["meta"] = np.array(json.dumps(record))
-    np.savez(stream, **arrays)  # type: ignore[arg-type]
-    write_output(out, stream.getvalue())

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from visavis._require import require
 from visavis.errors import UsageError
-from visavis.io.atomic import write_output
+from visavis.io.atomic import output_file, write_output
 from visavis.io.files import is_folder
 
 SUFFIXES = (".csv", ".parquet")
+_ROWS_OF_A_GROUP = 1 << 16
 
 
 def check_suffix(path: Path | None, accepted: Sequence[str] = SUFFIXES) -> None:
@@ -71,12 +73,38 @@ def write_table(path: Path, columns: Mapping[str, Any]) -> Path:
         UsageError: Another suffix, or the path cannot be written.
         DependencyError: Parquet without its package.
     """
+    return write_table_parts(path, [columns])
+
+
+def write_table_parts(path: Path, parts: Iterable[Mapping[str, Any]]) -> Path:
+    """`write_table` for columns that come part by part, one or more, all with the same names; few are held at a time.
+
+    Raises:
+        UsageError: Another suffix, or the path cannot be written.
+        DependencyError: Parquet without its package.
+    """
     check_suffix(path)
-    data = _csv(columns) if path.suffix.lower() == ".csv" else _parquet(columns)
-    return write_output(path, data)
+    if path.suffix.lower() == ".csv":
+        return write_output(path, _csv(parts))
+    with output_file(path) as file:
+        _write_parquet(file, parts)
+    return path
 
 
-def _csv(columns: Mapping[str, Any]) -> bytes:
+def _csv(parts: Iterable[Mapping[str, Any]]) -> Iterator[bytes]:
+    for number, columns in enumerate(parts):
+        names, values = _flat(columns)
+        stream = io.StringIO(newline="")
+        writer = csv.writer(stream)
+        if not number:
+            writer.writerow(names)
+        for row in zip(*values, strict=True):
+            writer.writerow(["" if isinstance(value, float) and value != value else value for value in row])
+        yield stream.getvalue().encode("utf-8", "surrogateescape")
+
+
+def _flat(columns: Mapping[str, Any]) -> tuple[list[str], list[Sequence[Any]]]:
+    """Names and values of columns of single values."""
     names: list[str] = []
     values: list[Sequence[Any]] = []
     for name, column in columns.items():
@@ -87,31 +115,45 @@ def _csv(columns: Mapping[str, Any]) -> bytes:
         else:
             names.append(name)
             values.append(array.tolist() if array is not None else list(column))
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream)
-    writer.writerow(names)
-    for row in zip(*values, strict=True):
-        writer.writerow(["" if isinstance(value, float) and value != value else value for value in row])
-    return stream.getvalue().encode("utf-8", "surrogateescape")
+    return names, values
 
 
-def _parquet(columns: Mapping[str, Any]) -> bytes:
+def _write_parquet(file: BinaryIO, parts: Iterable[Mapping[str, Any]]) -> None:
     arrow = require("pyarrow", extra="tables", why="writing Parquet")
     parquet = require("pyarrow.parquet", extra="tables", why="writing Parquet")
+    writer: Any = None
+    waiting: list[Any] = []
+    with ExitStack() as stack:
+
+        def flush() -> None:
+            nonlocal writer
+            table = arrow.concat_tables(waiting)
+            if writer is None:
+                writer = stack.enter_context(parquet.ParquetWriter(file, table.schema))
+            writer.write_table(table)
+            waiting.clear()
+
+        for columns in parts:
+            waiting.append(_arrow(arrow, columns))
+            if sum(table.num_rows for table in waiting) >= _ROWS_OF_A_GROUP:
+                flush()
+        if waiting:
+            flush()
+
+
+def _arrow(arrow: Any, columns: Mapping[str, Any]) -> Any:
     arrays = {}
     for name, column in columns.items():
         if isinstance(column, np.ndarray) and column.ndim == 2:
             flat = arrow.array(np.ascontiguousarray(column).reshape(-1), from_pandas=True)
             arrays[name] = arrow.FixedSizeListArray.from_arrays(flat, column.shape[1])
-        elif isinstance(column, np.ndarray):
+        elif isinstance(column, np.ndarray) and column.dtype.kind != "U":
             arrays[name] = arrow.array(column, from_pandas=True)
         else:
             arrays[name] = arrow.array([_text(value) for value in column])
-    sink = io.BytesIO()
-    parquet.write_table(arrow.table(arrays), sink)
-    return sink.getvalue()
+    return arrow.table(arrays)
 
 
 def _text(value: Any) -> Any:
     """Names of files may hold bytes that are not UTF-8; they are escaped."""
-    return value.encode("utf-8", "backslashreplace").decode() if isinstance(value, str) else value
+    return str(value.encode("utf-8", "backslashreplace").decode()) if isinstance(value, str) else value
