@@ -11,12 +11,13 @@ from typing import Any
 
 from visavis.calibration import likelihood_ratio
 from visavis.calibration.groups import GroupTable
+from visavis.calibration.identification import IdentificationTable
 from visavis.calibration.likelihood_ratio import Knots
 from visavis.calibration.points import Point, WorstPoint, error_at, threshold_at
 from visavis.calibration.pooled import Pooled, find
 from visavis.calibration.prediction import LEVEL, predicted
 from visavis.errors import ModelError, UsageError
-from visavis.types import FMR, RateInterval
+from visavis.types import FMR, FPIR, RateInterval
 
 LEAST_EVENTS = 30
 """A threshold is given only where at least this many impostor pairs, of distinct people, lie above it."""
@@ -62,7 +63,7 @@ class Calibration:
 
     Attributes:
         name: For example ``sface.2021dec``.
-        kind: ``verification``.
+        kind: ``verification``: its points are those of pairs; ``identification`` holds those of searches.
         space: Fingerprint of the template space it was fitted in.
         population: Whom the false match rate was measured on; printed with every rate.
         points: Operating points, falling false match rate, rising threshold.
@@ -74,6 +75,7 @@ class Calibration:
         worst: Thresholds for the worst group of them.
         pooled: Thresholds for several pictures a side.
         realised: The thresholds on people that they were not fitted on; information, not a promise.
+        identification: Thresholds of searches over the size of the gallery; None where the people were too few.
     """
 
     name: str
@@ -89,6 +91,7 @@ class Calibration:
     worst: tuple[WorstPoint, ...] = ()
     pooled: tuple[Pooled, ...] = ()
     realised: tuple[Realised, ...] = ()
+    identification: IdentificationTable | None = None
 
     def __post_init__(self) -> None:
         for points in (self.points, self.worst):
@@ -152,10 +155,57 @@ class Calibration:
         """log10 of the likelihood ratio of a similarity; None where the calibration has no curve for the numbers."""
         if not self.llr or not self.calibrated_for(left, right):
             return None
-        several = find(self.pooled, left, right) if (left, right) != (1, 1) else None
         # For several pictures the similarity of single ones that is as rare among impostors: mated pairs of pooled
         # templates lie further away, so this understates what they show.
-        return likelihood_ratio.log10_lr(self.llr, similarity if several is None else several.single(similarity))
+        return likelihood_ratio.log10_lr(self.llr, self.single(similarity, left=left, right=right))
+
+    def search_threshold(self, at: FPIR, *, size: int, samples: int = 1) -> float:
+        """The threshold of a candidate in a search.
+
+        Args:
+            at: The operating point.
+            size: People in the gallery that is searched, from 1.
+            samples: Pictures that the candidate's template was made of.
+
+        Raises:
+            ModelError: There are no thresholds of searches, or none for this rate.
+        """
+        return self._pooled(self.searches().threshold(at.rate, size=size), 1, samples)
+
+    def search_rate(self, at: FPIR, *, size: int, sample: int | None = 0) -> RateInterval:
+        """The false positive identification rate at an operating point, with the 95 % prediction interval.
+
+        Args:
+            at: The operating point.
+            size: People in the gallery.
+            sample: As in `rate`.
+
+        Raises:
+            ModelError: As `search_threshold`.
+        """
+        table = self.searches()
+        people = table.people if sample == 0 else sample
+        low, high = predicted(at.rate, table.error(at.rate, size=size), people=table.people, sample=people)
+        return RateInterval(at.rate, low, high, LEVEL, people or 0, self.population)
+
+    def searches(self) -> IdentificationTable:
+        """The thresholds of searches.
+
+        Raises:
+            ModelError: There are none.
+        """
+        if self.identification is None:
+            raise ModelError(
+                f"the calibration {self.name} has no thresholds for searches in a gallery; fit one on 100 people or "
+                "more: visavis calibrate FOLDER --out NAME.json, and pass it (--calibration NAME.json)",
+                reason="calibration.identification",
+            )
+        return self.identification
+
+    def single(self, similarity: float, *, left: int, right: int) -> float:
+        """The similarity of single pictures that is as rare among strangers as that of several pictures a side."""
+        several = find(self.pooled, left, right) if (left, right) != (1, 1) else None
+        return similarity if several is None else several.single(similarity)
 
     def worst_point(self, at: FMR) -> WorstPoint:
         """The measured point of the worst group that stands nearest above the rate."""
@@ -210,6 +260,8 @@ class Calibration:
             fields["groups"] = None if groups is None else GroupTable.from_dict(groups)
             fields["worst"] = tuple(WorstPoint(**point) for point in record.get("worst", ()))
             fields["pooled"] = tuple(Pooled(**several) for several in record.get("pooled", ()))
+            found = record.get("identification")
+            fields["identification"] = None if found is None else IdentificationTable.from_dict(found)
             fields["realised"] = tuple(Realised(**one) for one in record.get("realised", ()))
             return cls(**fields)
         except (AttributeError, KeyError, TypeError, ValueError) as error:

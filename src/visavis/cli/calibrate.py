@@ -39,10 +39,10 @@ def calibrate(
     policy: options.Policy = None,
     as_json: options.Json = False,
 ) -> None:
-    """Fit thresholds, their intervals over people and likelihood ratios for any model.
+    """Fit thresholds of pairs and searches, intervals over people and likelihood ratios for any model.
 
     All pairs of two persons are impostors, all pairs of one person are genuine. People whom the ledger knows with
-    another role than calibrate are left out. The file goes to verify --calibration.
+    another role than calibrate are left out. The file goes to verify or identify --calibration.
 
     Example: visavis calibrate people/ --population "visitors, passport photos" --out gate.json
     """
@@ -110,6 +110,14 @@ def _print(fitted: Calibration, out: Path) -> None:
             str(point.events),
         )
     target.print(table)
+    searches = fitted.identification
+    if searches is None:
+        target.print("no thresholds of searches: fewer than 100 people")
+    else:
+        target.print(
+            f"thresholds of searches: galleries of {searches.sizes[0]} to {searches.sizes[-1]} people, fpir "
+            f"{searches.points[0].fpir:.1g} to {min(one.fpir for one in searches.points):.1g}"
+        )
     if not fitted.llr:
         target.print("no likelihood ratio: too few mated pairs")
     target.print(f"written to {out}")

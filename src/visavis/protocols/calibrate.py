@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.calibration.fit import fit_verification
+from visavis.calibration.identification import IdentificationTable
+from visavis.calibration.identification_fit import LEAST_PEOPLE, fit_identification
 from visavis.calibration.impostors import Impostors
 from visavis.calibration.pooled import fit_pooled
 from visavis.calibration.table import Calibration
@@ -37,7 +39,7 @@ def calibrate(
     seed: int = 0,
     progress: Progress | None = None,
 ) -> Calibration:
-    """Thresholds, intervals over people, likelihood ratios and lines for several pictures a side.
+    """Thresholds of pairs and of searches, intervals over people, likelihood ratios, lines for several pictures a side.
 
     Args:
         pipeline: Its detector, rule and recogniser are what the calibration is for.
@@ -76,7 +78,14 @@ def calibrate(
     )
     rng = np.random.default_rng(seed)
     lines = fit_pooled(genuine.vectors, genuine.people, np.nan_to_num(genuine.quality, nan=1.0), rng=rng)
-    return replace(calibration, pooled=lines)
+    return replace(calibration, pooled=lines, identification=search_thresholds(impostors, seed=seed))
+
+
+def search_thresholds(templates: LabelledTemplates, *, seed: int) -> IdentificationTable | None:
+    """Thresholds of searches by leaving one person out; None for people too few to measure any."""
+    if len(set(templates.people)) < LEAST_PEOPLE:
+        return None
+    return fit_identification(templates.vectors, templates.people, rng=np.random.default_rng(seed))
 
 
 def mated_similarities(templates: LabelledTemplates) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ from visavis.types.decision import Answer, Decision
 from visavis.types.explanation import Explanation, RegionEffect
 from visavis.types.face_context import FaceContext
 from visavis.types.faces import Faces
+from visavis.types.identification import Identification, IdentifiedFace, PersonCandidate, SearchTerms
 from visavis.types.operating_point import FMR, FPIR
 from visavis.types.pictures import Picture, Pictures
 from visavis.types.provenance import Provenance
@@ -31,12 +32,16 @@ __all__ = [
     "FaceContext",
     "Faces",
     "Failure",
+    "Identification",
+    "IdentifiedFace",
+    "PersonCandidate",
     "Picture",
     "Pictures",
     "Provenance",
     "Quality",
     "RateInterval",
     "RegionEffect",
+    "SearchTerms",
     "SecondOpinion",
     "Status",
     "TemplateSpace",

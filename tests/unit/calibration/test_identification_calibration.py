@@ -1,0 +1,150 @@
+"""Thresholds of searches: exact chances, slow references, and what happens beyond what was measured."""
+
+import itertools
+import json
+import math
+
+import numpy as np
+import pytest
+
+from visavis.calibration.identification import IdentificationTable, SearchPoint
+from visavis.calibration.identification_fit import Strangers, fit_identification, hits
+from visavis.calibration.table import Calibration, shipped
+from visavis.errors import ModelError, UsageError
+from visavis.types import FPIR
+
+
+def unit(count, dimension=16, seed=0):
+    rows = np.random.default_rng(seed).normal(size=(count, dimension)).astype(np.float32)
+    return rows / np.linalg.norm(rows, axis=1, keepdims=True)
+
+
+@pytest.fixture(scope="module")
+def crowd():
+    return unit(400)
+
+
+@pytest.fixture(scope="module")
+def table(crowd):
+    return fit_identification(crowd, range(len(crowd)), rng=np.random.default_rng(0))
+
+
+@pytest.mark.parametrize(("pool", "size"), [(6, 1), (6, 3), (6, 6), (7, 2)])
+def test_the_chance_of_a_hit_counts_all_galleries(pool, size):
+    for c, chance in enumerate(hits(pool, size)):
+        galleries = list(itertools.combinations(range(pool), size))
+        assert chance == pytest.approx(sum(min(one) < c for one in galleries) / len(galleries))
+
+
+def test_fpir_is_that_of_every_gallery_one_could_draw():
+    rows = unit(7, 3)
+    strangers = Strangers.of(rows)
+    for threshold in (-0.2, 0.3, 0.6):
+        events = [
+            max(float(rows[probe] @ rows[entry]) for entry in gallery) >= threshold
+            for probe in range(7)
+            for gallery in itertools.combinations([other for other in range(7) if other != probe], 3)
+        ]
+        assert strangers.fpir(threshold, size=3) == pytest.approx(np.mean(events))
+
+
+def test_a_gallery_of_one_is_a_pair(crowd):
+    strangers = Strangers.of(crowd)
+    pairs = (crowd @ crowd.T)[~np.eye(len(crowd), dtype=bool)]
+    assert strangers.fpir(0.5, size=1) == pytest.approx((pairs >= 0.5).mean(), abs=1e-5)
+
+
+def test_each_threshold_keeps_to_its_rate_and_the_next_lower_similarity_does_not(crowd, table):
+    strangers = Strangers.of(crowd)
+    for point in table.points:
+        below = strangers.scores[strangers.above(point.threshold)]
+        assert strangers.fpir(point.threshold, size=point.size) <= point.fpir * (1 + 1e-9)
+        assert strangers.fpir(float(below), size=point.size) > point.fpir
+        assert point.events >= 10
+
+
+def test_thresholds_rise_with_the_gallery_and_with_strictness(table):
+    values = [table.threshold(0.05, size=size) for size in (1, 3, 10, 50, 200, 399, 5000)]
+    assert values == sorted(values)
+    assert table.threshold(0.1, size=50) < table.threshold(0.05, size=50)
+    assert table.reach(0.1) == (1, 399)
+
+
+def test_the_error_is_that_of_leaving_people_out_one_by_one():
+    rows = unit(120)
+    table = fit_identification(rows, range(120), rng=np.random.default_rng(0))
+    for point in (one for one in table.points if one.size == 50):
+        rates = [Strangers.of(np.delete(rows, person, axis=0)).fpir(point.threshold, size=50) for person in range(120)]
+        jackknife = math.sqrt(119 / 120 * ((np.array(rates) - np.mean(rates)) ** 2).sum()) / np.mean(rates)
+        # The jackknife counts the part of single pairs twice; once it is taken off.
+        assert jackknife / math.sqrt(2) * 0.99 <= point.error <= jackknife * 1.01
+
+
+def test_the_error_is_the_spread_of_other_peoples_rates(table):
+    point = next(one for one in table.points if one.size == 100 and one.fpir == pytest.approx(0.1))
+    rates = [Strangers.of(unit(400, seed=seed)).fpir(point.threshold, size=100) for seed in range(1, 31)]
+    assert np.std(np.log(rates)) == pytest.approx(point.error, rel=0.45)
+
+
+def test_beyond_the_largest_gallery_the_threshold_goes_on_with_the_logarithm_of_the_size():
+    points = tuple(
+        SearchPoint(size, rate, 0.2 + 0.05 * math.log10(size) - 0.04 * math.log10(rate), 20, 10, 0.3)
+        for size in (1, 10, 100, 1000)
+        for rate in (0.1, 0.01)
+    )
+    table = IdentificationTable(1001, points)
+    assert table.threshold(0.01, size=1_000_000) == pytest.approx(0.2 + 0.05 * 6 + 0.04 * 2)
+    assert table.threshold(10**-1.5, size=30) == pytest.approx(0.2 + 0.05 * math.log10(30) + 0.04 * 1.5)
+    assert table.error(0.01, size=10**6) == pytest.approx(0.3) and table.events(0.01, size=10**6) == 20
+
+
+def test_a_rate_that_was_not_measured_is_refused_with_what_was(table):
+    with pytest.raises(ModelError, match=r"measured from 0.4 down to .* on 400 people; fpir=0.9 is outside") as caught:
+        table.threshold(0.9, size=10)
+    assert caught.value.reason == "calibration.range"
+    with pytest.raises(UsageError, match="one person at least"):
+        table.threshold(0.1, size=0)
+
+
+def test_people_of_several_pictures_count_once():
+    rows = unit(240)
+    people = [number % 120 for number in range(240)]
+    assert fit_identification(rows, people, rng=np.random.default_rng(0)).people == 120
+
+
+@pytest.mark.parametrize("count", [2, 99])
+def test_too_few_people_are_refused(count):
+    with pytest.raises(UsageError, match="100 people or more"):
+        fit_identification(unit(count), range(count), rng=np.random.default_rng(0))
+
+
+def test_a_table_of_mixed_up_points_is_refused():
+    points = (SearchPoint(1, 0.1, 0.5, 20, 10, 0.1), SearchPoint(1, 0.01, 0.4, 20, 10, 0.1))
+    with pytest.raises(UsageError, match="rising threshold"):
+        IdentificationTable(100, points)
+
+
+@pytest.mark.parametrize("space", ["13bd72afcfcadc93", "26f1eacec61b465b", "72cb186087ea9f03", "cc7a1a0ecaa8aecd"])
+def test_what_ships_has_thresholds_of_searches(space):
+    calibration = shipped(space)
+    again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict())))
+    assert again == calibration
+    assert calibration.searches().people == 1457 and calibration.searches().reach(0.01)[1] >= 500
+    at = FPIR(0.01)
+    small, large = (calibration.search_threshold(at, size=size) for size in (10, 1000))
+    assert small < large < calibration.search_threshold(at, size=1000, samples=5)
+    rate = calibration.search_rate(at, size=1000)
+    assert rate.low < 0.01 < rate.high and rate.population == calibration.population
+    # A gallery of one person is a comparison of two pictures: the thresholds of pairs, fitted otherwise, say the same.
+    single = calibration.search_threshold(FPIR(0.1), size=1)
+    assert single == pytest.approx(calibration.points[0].threshold, abs=0.005)
+
+
+def test_a_calibration_without_them_says_how_to_get_them():
+    calibration = shipped("13bd72afcfcadc93")
+    record = calibration.to_dict()
+    del record["identification"]
+    older = Calibration.from_dict(record)
+    with pytest.raises(ModelError, match="visavis calibrate FOLDER") as caught:
+        older.search_threshold(FPIR(0.01), size=10)
+    assert caught.value.reason == "calibration.identification"
