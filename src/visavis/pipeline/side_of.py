@@ -6,15 +6,14 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visavis.errors import NoFaceError, UnreadableError, UsageError
 from visavis.io._unreadable import printable
+from visavis.pipeline.central import central_faces
 from visavis.pipeline.inputs import opened
 from visavis.pipeline.side import Side
 from visavis.recognition.pooling import pool
-from visavis.types import FaceContext, Faces, Failure, Pictures
-from visavis.types.protocols import Detector
+from visavis.types import FaceContext, Failure, Pictures, Status
 
 if TYPE_CHECKING:
     from visavis.pipeline.pipeline import Pipeline
@@ -38,12 +37,11 @@ def side_of(pipeline: Pipeline, sources: Sequence[Any], *, min_side: int) -> Sid
     found = [opened(source, min_side=min_side) for source in sources]
     inputs = tuple(record for _, record in found)
     pictures = Pictures.of([picture for picture, _ in found], sources=[record.name for record in inputs])
-    faces, counts = _central(pipeline.detector, pictures)
+    faces, counts = central_faces(pipeline.detector, pictures)
+    _require_all(pictures, faces.status)
     crops = pipeline.aligner.align(pictures, faces)
     templates = pipeline.embedder.embed(crops)
-    for row, failure in enumerate(templates.status):
-        if failure is not None:
-            raise _refusal(pictures.sources[row], failure)
+    _require_all(pictures, templates.status)
     warnings = [
         f"{printable(pictures.sources[row])} shows {counts[row]} faces; the most central large one was compared"
         for row in np.flatnonzero(counts > 1)
@@ -54,22 +52,10 @@ def side_of(pipeline: Pipeline, sources: Sequence[Any], *, min_side: int) -> Sid
     return Side(inputs, pictures, faces, crops, templates, pooled, assessment, unfit, tuple(warnings))
 
 
-def _central(detector: Detector, pictures: Pictures) -> tuple[Faces, NDArray[np.intp]]:
-    """The most central large face of each picture, and how many faces each shows."""
-    everyone = detector.detect(pictures)
-    counts = np.bincount(everyone.picture, minlength=len(pictures))
-    parts = []
-    for row in range(len(pictures)):
-        of_this = everyone[everyone.picture == row]
-        failure = of_this.status.failures[0]
+def _require_all(pictures: Pictures, status: Status) -> None:
+    for source, failure in zip(pictures.sources, status, strict=True):
         if failure is not None:
-            raise _refusal(pictures.sources[row], failure)
-        if len(of_this) > 1:
-            # The choice is made on the first look's boxes, as in `embed`, so that both take the same face.
-            alone = detector.detect(pictures[row], which="central")
-            of_this = Faces(alone.boxes, alone.score, alone.points, np.array([row]), alone.status)
-        parts.append(of_this)
-    return Faces.concat(parts), counts
+            raise _refusal(source, failure)
 
 
 def _refusal(source: str, failure: Failure) -> UnreadableError | NoFaceError:
