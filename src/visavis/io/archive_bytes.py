@@ -84,7 +84,7 @@ class PackedBytes:
         self.path = os.fspath(path)
         self._opener = opener
         raw = os.fdopen(open_regular(self.path), "rb")
-        self._most = os.fstat(raw.fileno()).st_size * _MOST_GROWTH + _FREE_GROWTH
+        self._most = growth_limit(os.fstat(raw.fileno()).st_size)
         self._stream: IO[bytes] = opener(raw, "rb")
         weakref.finalize(self, raw.close)
         self._lock = threading.Lock()
@@ -108,6 +108,11 @@ class PackedBytes:
             raise truncated(self.path, "archive") from error
         except _UNPACK_ERRORS as error:
             raise corrupt(self.path, "archive", str(error)) from error
+
+
+def growth_limit(size: int) -> int:
+    """How many bytes a file of this many may unpack to: 200 times as many, and 64 MiB in any case."""
+    return size * _MOST_GROWTH + _FREE_GROWTH
 
 
 def open_archive_bytes(path: str | Path) -> ArchiveBytes:

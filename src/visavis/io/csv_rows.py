@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import csv
-import io
 from collections.abc import Iterable, Sequence
 from typing import Any
+
+_BOTH = "\r\n"
 
 
 def csv_rows(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
@@ -18,8 +19,23 @@ def csv_rows(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
         header: Names of the columns.
         rows: The values of each row, in the order of the columns; None becomes an empty field.
     """
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, lineterminator="\n")
+    lines: list[str] = []
+    writer = csv.writer(_Lines(lines), lineterminator=_BOTH)
     writer.writerow(header)
     writer.writerows(rows)
-    return stream.getvalue().encode("utf-8", "surrogateescape")
+    return "".join(lines).encode("utf-8", "surrogateescape")
+
+
+class _Lines:
+    """Takes lines as the writer ends them and ends them by one line feed.
+
+    The writer quotes the letters of its own line ending alone; with both of them a carriage return in a name is quoted
+    as well, which readers would take for the end of a line otherwise.
+    """
+
+    def __init__(self, lines: list[str]) -> None:
+        self._lines = lines
+
+    def write(self, line: str) -> None:
+        """One whole line."""
+        self._lines.append(f"{line.removesuffix(_BOTH)}\n")

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from visavis.errors import InputError, UsageError
 from visavis.io.files import open_regular
+from visavis.io.npz import array_header
 
 _DAMAGED = (ValueError, TypeError, EOFError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError)
 """What NumPy raises on headers that are none."""
@@ -178,11 +179,7 @@ def read_column(path: str | Path, length: int) -> NDArray[np.float32]:
 
 def _header(file: BinaryIO) -> tuple[tuple[int, ...], bool, np.dtype[np.generic]]:
     """Shape, order and kind of an array of which all bytes are there; the file stands at the first."""
-    version = np.lib.format.read_magic(file)
-    read = np.lib.format.read_array_header_1_0 if version == (1, 0) else np.lib.format.read_array_header_2_0
-    if version not in ((1, 0), (2, 0)):
-        raise ValueError(f"version {version} of the format")
-    shape, fortran, kind = read(file)
+    shape, fortran, kind = array_header(file)
     need = file.tell() + math.prod(shape) * kind.itemsize
     have = os.fstat(file.fileno()).st_size
     if have < need:

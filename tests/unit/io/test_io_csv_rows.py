@@ -19,3 +19,12 @@ def test_a_reader_finds_the_rows_again():
 def test_a_name_that_is_not_utf8_is_the_bytes_of_the_file():
     name = os.fsdecode(b"caf\xe9.jpg")
     assert csv_rows(HEADER, [(name, 1, "")]) == b"path,number,note\ncaf\xe9.jpg,1,\n"
+
+
+def test_every_character_that_ends_a_line_is_quoted():
+    import csv
+    import io
+
+    rows = [["a\rb", "c\nd", "\r\n", "\r"]]
+    text = csv_rows(["w", "x", "y", "z"], rows).decode()
+    assert list(csv.reader(io.StringIO(text, newline="")))[1:] == rows

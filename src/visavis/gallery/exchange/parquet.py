@@ -1,0 +1,160 @@
+"""Parquet files of others, read a bounded part at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from visavis._require import require
+from visavis.errors import InputError
+from visavis.io._unreadable import printable
+from visavis.io.archive_bytes import growth_limit
+from visavis.io.files import open_regular
+
+_LONGEST_FOOTER = 1 << 26
+_MOST_COLUMNS = 1000
+_LONGEST_TEXT = 1 << 20
+_WHY = "reading and writing Parquet"
+BATCH = 8192
+"""Rows that are read at a time."""
+
+
+def arrow() -> Any:
+    """The package that reads and writes Parquet."""
+    return require("pyarrow", extra="tables", why=_WHY)
+
+
+def parquet() -> Any:
+    """Its module for Parquet."""
+    return require("pyarrow.parquet", extra="tables", why=_WHY)
+
+
+class ParquetRows:
+    """A Parquet file whose declared sizes were looked at before anything was unpacked.
+
+    Texts are read as dictionaries: one long text that a file names a million times is held once, and one of more than
+    1 MiB is refused.
+
+    Args:
+        file: A path, or an open binary file that can be sought in.
+        name: For messages; the path when omitted.
+
+    Raises:
+        UnreadableError: The path cannot be read.
+        InputError: ``exchange.parquet``: it is no Parquet file, or declares more than 200 times its own size.
+        DependencyError: pyarrow is not installed.
+    """
+
+    def __init__(self, file: str | Path | Any, *, name: str | None = None) -> None:
+        self.name = str(file) if name is None else name
+        opened = os.fdopen(open_regular(str(file)), "rb") if isinstance(file, str | Path) else file
+        try:
+            size = opened.seek(0, os.SEEK_END)
+            _check_footer(self.name, opened, size)
+            with _sound(self.name):
+                texts = _texts(parquet().ParquetFile(opened).schema_arrow)
+                self._file = parquet().ParquetFile(opened, read_dictionary=texts, thrift_string_size_limit=1 << 26)
+            self.rows = int(self._file.metadata.num_rows)
+            self.names: tuple[str, ...] = tuple(self._file.schema_arrow.names)
+            _check_sizes(self.name, self._file.metadata, size)
+        except BaseException:
+            opened.close()
+            raise
+
+    def __len__(self) -> int:
+        return self.rows
+
+    @property
+    def about(self) -> dict[bytes, bytes]:
+        """The key-value metadata of the file."""
+        return dict(self._file.schema_arrow.metadata or {})
+
+    def batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
+        """Record batches of some columns, in order.
+
+        Raises:
+            InputError: ``exchange.parquet``: a part is damaged, or other than the footer says.
+        """
+        rows = 0
+        with _sound(self.name):
+            for batch in self._file.iter_batches(batch_size=BATCH, columns=columns):
+                rows += len(batch)
+                batch.validate(full=True)
+                for column in batch.columns:
+                    _check_texts(self.name, column)
+                yield batch
+        if rows != self.rows:
+            raise refused(self.name, f"declares {self.rows} rows and holds {rows}")
+
+    def close(self) -> None:
+        """Close the file."""
+        self._file.close(force=True)
+
+
+@contextmanager
+def _sound(name: str) -> Iterator[None]:
+    """Errors of Arrow in plain words."""
+    try:
+        yield
+    except (arrow().ArrowException, OSError, ValueError, OverflowError, MemoryError, KeyError, TypeError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise refused(name, f"is not a sound Parquet file ({words}); use an intact copy") from error
+
+
+def refused(name: str, text: str) -> InputError:
+    """The error for a Parquet file that is not read."""
+    return InputError(f"{printable(name)} {printable(text)}", reason="exchange.parquet")
+
+
+def _check_footer(name: str, file: Any, size: int) -> None:
+    file.seek(max(0, size - 8))
+    tail = file.read(8)
+    file.seek(0)
+    if size < 12 or file.read(4) != b"PAR1" or tail[4:] != b"PAR1":
+        raise refused(name, "is not a Parquet file, or it is cut")
+    footer = int.from_bytes(tail[:4], "little")
+    if footer > min(size - 12, _LONGEST_FOOTER):
+        raise refused(name, f"has a footer of {footer} bytes; it is damaged")
+    file.seek(0)
+
+
+def _check_sizes(name: str, metadata: Any, size: int) -> None:
+    if metadata.num_columns > _MOST_COLUMNS:
+        raise refused(name, f"has {metadata.num_columns} columns; at most {_MOST_COLUMNS} are read")
+    unpacked = packed = values = 0
+    for group in range(metadata.num_row_groups):
+        part = metadata.row_group(group)
+        for place in range(part.num_columns):
+            chunk = part.column(place)
+            unpacked += max(chunk.total_uncompressed_size, 0)
+            packed += max(chunk.total_compressed_size, 0)
+            values += max(chunk.num_values, 0)
+    if packed > size:
+        raise refused(name, f"declares {packed} packed bytes and has {size}: parts overlap, or it is cut")
+    if max(unpacked, 4 * values) > growth_limit(size):
+        raise refused(
+            name,
+            f"unpacks to {max(unpacked, 4 * values)} bytes, too much for a file of {size}; write it without so much "
+            "repetition if it can be trusted",
+        )
+
+
+def _texts(schema: Any) -> list[str]:
+    types = arrow().types
+    return [
+        field.name
+        for field in schema
+        if types.is_string(field.type) or types.is_large_string(field.type) or types.is_dictionary(field.type)
+    ]
+
+
+def _check_texts(name: str, column: Any) -> None:
+    if not arrow().types.is_dictionary(column.type) or not len(column.dictionary):
+        return
+    compute = require("pyarrow.compute", extra="tables", why=_WHY)
+    longest = compute.max(compute.binary_length(column.dictionary)).as_py() or 0
+    if longest > _LONGEST_TEXT:
+        raise refused(name, f"holds a text of {longest} bytes; at most {_LONGEST_TEXT} are read")
