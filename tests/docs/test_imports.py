@@ -42,9 +42,11 @@ def _is_about_torch(module):
     return _is_of_torch(module) and any(line.startswith(("import torch", "from torch")) for line in lines)
 
 
-NEEDED = {"recognition/sface_torch.py": {"torch"}} | {
-    module.as_posix(): {"torch"} for module in MODULES if _is_about_torch(module)
-}
+NEEDED = (
+    {"recognition/sface_torch.py": {"torch"}}
+    | {module.as_posix(): {"torch"} for module in MODULES if _is_about_torch(module)}
+    | {module.as_posix(): {"sqlalchemy"} for module in MODULES if module.is_relative_to("gallery/records")}
+)
 """Modules that are about a heavy package: imported by their like, else inside functions; peers of the bench besides."""
 
 

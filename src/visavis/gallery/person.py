@@ -1,0 +1,45 @@
+"""Person: somebody in a gallery."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+
+from visavis.gallery.consent import Consent
+
+
+@dataclass(frozen=True, slots=True)
+class Person:
+    """Somebody in a gallery.
+
+    Attributes:
+        key: Number that the gallery gave; it is never used for anybody else.
+        person: Id that the user chose, for example the name of a folder.
+        name: For people to read; None where none was given.
+        metadata: What else is known, as JSON.
+        consent: On what basis the templates are kept; None where nothing was written down.
+        expires: Moment from which the person is not to be found any more; None for never.
+        created: When the person was added.
+        samples: Number of samples.
+    """
+
+    key: int
+    person: str
+    name: str | None
+    metadata: Mapping[str, Any] = field(hash=False)
+    consent: Consent | None
+    expires: datetime | None
+    created: datetime
+    samples: int
+
+    def usable(self, now: datetime | None = None) -> bool:
+        """Whether the person may be found: not expired, and consent not withdrawn.
+
+        Args:
+            now: With a time zone; this moment when None.
+        """
+        moment = datetime.now(UTC) if now is None else now
+        withdrawn = self.consent is not None and self.consent.withdrawn is not None
+        return not withdrawn and (self.expires is None or self.expires > moment)

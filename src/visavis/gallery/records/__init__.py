@@ -1,0 +1,1 @@
+"""The tables of a gallery and what is done with them, in SQLAlchemy."""

@@ -1,0 +1,189 @@
+"""Store: the database of a gallery, and its transactions."""
+
+from __future__ import annotations
+
+import os
+import random
+import threading
+import time
+import weakref
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+
+import sqlalchemy as sql
+
+from visavis.errors import SpaceError
+from visavis.gallery.info import Storage
+from visavis.gallery.records import tables as t
+from visavis.gallery.records.dialect import WAIT_SECONDS, WRITES, connect, wipe
+from visavis.gallery.records.failures import damaged, in_plain_words, is_locked
+
+_PAUSE_SECONDS = 0.02
+_STORES: weakref.WeakSet[Store] = weakref.WeakSet()
+
+
+@dataclass(frozen=True, slots=True)
+class Transaction:
+    """What is read or written in one piece.
+
+    Attributes:
+        connection: Of the database.
+        fingerprint: Of the gallery's space.
+        dimension: Of its templates.
+        storage: How templates are kept.
+        keep_crops: Whether crops are kept.
+        revision: Of the gallery; that of this write, where it is one.
+        who: User to whom events are put down.
+        now: When it began.
+    """
+
+    connection: sql.Connection
+    fingerprint: str
+    dimension: int
+    storage: Storage
+    keep_crops: bool
+    revision: int
+    who: str
+    now: datetime
+
+    def take(self, counter: sql.Column[int], count: int) -> range:
+        """The next numbers of a counter of the gallery; nobody gets them again."""
+        first = self.connection.execute(sql.select(counter)).scalar_one()
+        self.connection.execute(t.gallery.update().values({counter: first + count}))
+        return range(first, first + count)
+
+    def log(self, what: str, **detail: object) -> None:
+        """Put down an event."""
+        row = {"when": self.now, "who": self.who, "what": what, "detail": detail}
+        self.connection.execute(t.event.insert(), row)
+
+    def correct(self, what: str, *, source: str, target: str | None, reason: str, sample: int | None = None) -> None:
+        """Put down a correction."""
+        row = {"what": what, "source": source, "target": target, "reason": reason, "sample": sample}
+        self.connection.execute(t.correction.insert(), row | {"when": self.now, "who": self.who})
+
+
+class Store:
+    """The database of a gallery; safe to share between threads, and to carry into a forked process.
+
+    Args:
+        path: The file; it is there.
+        who: User to whom events are put down.
+        wait: Seconds for which a lock is waited for.
+    """
+
+    def __init__(self, path: Path, *, who: str, wait: float = WAIT_SECONDS) -> None:
+        self.path = path
+        self.who = who
+        self._wait = wait
+        self._lock = threading.Lock()
+        self._inherited: list[sql.Engine] = []
+        self._process = os.getpid()
+        self._engine = connect(path, wait=wait)
+        self.expected: str | None = None
+        _STORES.add(self)
+
+    @contextmanager
+    def read(self) -> Iterator[Transaction]:
+        """A transaction that sees one state of the gallery."""
+        with self._transaction(writes=False) as transaction:
+            yield transaction
+
+    @contextmanager
+    def write(self) -> Iterator[Transaction]:
+        """A transaction that is committed at the end of the block, and is on the disk then.
+
+        It begins with the gallery's revision: that row lets one writer in at a time, on any database.
+        """
+        with self._transaction(writes=True) as transaction:
+            yield transaction
+
+    def wipe(self) -> None:
+        """Erase what was deleted from the write-ahead log too; done by a later call while others read."""
+        with in_plain_words(self.path):
+            wipe(self.engine())
+
+    def close(self) -> None:
+        """Close all connections that nobody uses."""
+        self.engine().dispose()
+
+    def engine(self) -> sql.Engine:
+        """The engine of this process."""
+        with self._lock:
+            if os.getpid() != self._process:
+                # A connection of the parent must be neither used nor closed here, so it is kept for good.
+                self._inherited.append(self._engine)
+                self._engine, self._process = connect(self.path, wait=self._wait), os.getpid()
+            return self._engine
+
+    @contextmanager
+    def _transaction(self, *, writes: bool) -> Iterator[Transaction]:
+        with in_plain_words(self.path):
+            connection = self._begun(writes=writes)
+            try:
+                with connection, self._committed(connection):
+                    yield self._state(connection)
+            finally:
+                connection.close()
+
+    @staticmethod
+    @contextmanager
+    def _committed(connection: sql.Connection) -> Iterator[None]:
+        try:
+            yield
+        except BaseException:
+            connection.rollback()
+            raise
+        connection.commit()
+
+    def _begun(self, *, writes: bool) -> sql.Connection:
+        """A connection whose transaction has begun; where the file is busy for a moment it is tried again."""
+        end = time.monotonic() + self._wait
+        while True:
+            connection = None
+            try:
+                connection = self.engine().connect().execution_options(**{WRITES: writes})
+                if writes:
+                    connection.execute(t.gallery.update().values(revision=t.gallery.c.revision + 1))
+                else:
+                    connection.execute(sql.select(t.gallery.c.id))
+            except BaseException as error:
+                if connection is not None:
+                    connection.close()
+                if not is_locked(error) or time.monotonic() > end:
+                    raise
+                time.sleep(_PAUSE_SECONDS * (0.5 + random.random()))
+            else:
+                return connection
+
+    def _state(self, connection: sql.Connection) -> Transaction:
+        row = connection.execute(sql.select(t.gallery)).one_or_none()
+        if row is None or not isinstance(row.space, dict) or "dimension" not in row.space:
+            raise damaged(self.path, "the row that describes it is missing")
+        if self.expected is not None and row.fingerprint != self.expected:
+            raise SpaceError(
+                f"the gallery {self.path} is in space {row.fingerprint}, not in {self.expected} as when it was opened: "
+                "it was migrated meanwhile; open it again with the model of its space",
+                reason="gallery.space",
+            )
+        return Transaction(
+            connection,
+            row.fingerprint,
+            row.space["dimension"],
+            row.storage,
+            row.keep_crops,
+            row.revision,
+            self.who,
+            datetime.now(UTC),
+        )
+
+
+def _leave_nothing_to_children() -> None:
+    for store in list(_STORES):
+        store.close()
+
+
+os.register_at_fork(before=_leave_nothing_to_children)
