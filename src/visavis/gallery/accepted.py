@@ -64,6 +64,15 @@ def check_text(text: str | None, what: str) -> str | None:
     return text
 
 
+def check_reason(reason: str) -> str:
+    """Why something is corrected: the same as a name, and needed.
+
+    Raises:
+        InputError: ``gallery.text``.
+    """
+    return check_text(reason, "reason") or reason
+
+
 def check_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
     """Metadata that JSON can hold: at most 64 KiB and 32 levels, without NaN. None is none.
 

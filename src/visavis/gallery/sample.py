@@ -74,3 +74,18 @@ class Sample:
     norm: float
     crop_template: str | None
     created: datetime
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class StoredSample:
+    """A sample with what is kept of it.
+
+    Attributes:
+        sample: What is known of it.
+        vector: Its template, float32 ``(D,)``, unit norm, in the gallery's space.
+        png: Its aligned crop as PNG; None where none is kept, or none was asked for.
+    """
+
+    sample: Sample
+    vector: NDArray[np.float32]
+    png: bytes | None

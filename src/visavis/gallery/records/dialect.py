@@ -10,6 +10,8 @@ import sqlalchemy as sql
 WAIT_SECONDS = 30.0
 """How long a write waits for another process."""
 
+_WIPE_MILLISECONDS = 500
+
 WRITES = "visavis_writes"
 """Execution option of connections whose transactions write."""
 
@@ -66,7 +68,10 @@ def wipe(engine: sql.Engine) -> None:
     if engine.dialect.name != "sqlite":
         return
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={_WIPE_MILLISECONDS}")
         connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={before}")
 
 
 def _escaped(path: Path) -> str:

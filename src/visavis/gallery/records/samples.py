@@ -92,8 +92,8 @@ def add(
 def of_person(transaction: Transaction, person: str) -> list[Sample]:
     """The samples of a person, in the order in which they were added."""
     found = find(transaction, person)
-    query = _samples().where(t.sample.c.person == found.key).order_by(t.sample.c.id)
-    return [_sample(row) for row in transaction.connection.execute(query)]
+    query = samples_query().where(t.sample.c.person == found.key).order_by(t.sample.c.id)
+    return [sample_of(row) for row in transaction.connection.execute(query)]
 
 
 def one(transaction: Transaction, number: int) -> Sample:
@@ -102,13 +102,13 @@ def one(transaction: Transaction, number: int) -> Sample:
     Raises:
         InputError: ``gallery.sample``: there is none.
     """
-    row = transaction.connection.execute(_samples().where(t.sample.c.id == int(number))).first()
+    row = transaction.connection.execute(samples_query().where(t.sample.c.id == int(number))).first()
     if row is None:
         raise InputError(
             f"there is no sample {number} in this gallery; visavis gallery show PERSON lists those of a person",
             reason="gallery.sample",
         )
-    return _sample(row)
+    return sample_of(row)
 
 
 def known(transaction: Transaction, pairs: Iterable[tuple[str, str]]) -> set[tuple[str, str]]:
@@ -222,7 +222,8 @@ def _check_crop(row: int, sample: NewSample) -> None:
         raise UsageError(f"sample {row}: a crop needs the name of its template, for example arcface-112")
 
 
-def _samples() -> sql.Select[Any]:
+def samples_query() -> sql.Select[Any]:
+    """All samples with person, norm and crop template, for `sample_of`; in the space of the gallery."""
     return (
         sql.select(
             t.sample, t.person.c.person.label("owner"), t.template.c.norm, t.crop.c.template.label("crop_template")
@@ -237,7 +238,8 @@ def _samples() -> sql.Select[Any]:
     )
 
 
-def _sample(row: Any) -> Sample:
+def sample_of(row: Any) -> Sample:
+    """The sample of a row of `samples_query`."""
     return Sample(
         row.id,
         row.owner,

@@ -9,7 +9,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from visavis.gallery.info import Storage
 from visavis.gallery.records import tables as t
 from visavis.gallery.records.dialect import WAIT_SECONDS, WRITES, connect, wipe
 from visavis.gallery.records.failures import damaged, in_plain_words, is_locked
+from visavis.types import TemplateSpace
 
 _PAUSE_SECONDS = 0.02
 _STORES: weakref.WeakSet[Store] = weakref.WeakSet()
@@ -55,6 +56,10 @@ class Transaction:
         self.connection.execute(t.gallery.update().values({counter: first + count}))
         return range(first, first + count)
 
+    def moved_to(self, space: TemplateSpace) -> Transaction:
+        """The same write, in the space that the gallery has from here on."""
+        return replace(self, fingerprint=space.fingerprint, dimension=space.dimension)
+
     def log(self, what: str, **detail: object) -> None:
         """Put down an event."""
         row = {"when": self.now, "who": self.who, "what": what, "detail": detail}
@@ -80,6 +85,7 @@ class Store:
         self.who = who
         self._wait = wait
         self._lock = threading.Lock()
+        self._mine = threading.local()
         self._inherited: list[sql.Engine] = []
         self._process = os.getpid()
         self._engine = connect(path, wait=wait)
@@ -88,7 +94,10 @@ class Store:
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
-        """A transaction that sees one state of the gallery."""
+        """A transaction that sees one state of the gallery; inside a write of this thread it is a part of that."""
+        if (outer := self._outer()) is not None:
+            yield outer
+            return
         with self._transaction(writes=False) as transaction:
             yield transaction
 
@@ -96,15 +105,24 @@ class Store:
     def write(self) -> Iterator[Transaction]:
         """A transaction that is committed at the end of the block, and is on the disk then.
 
-        It begins with the gallery's revision: that row lets one writer in at a time, on any database.
+        It begins with the gallery's revision: that row lets one writer in at a time, on any database. Inside a write
+        of this thread it is a part of that.
         """
+        if (outer := self._outer()) is not None:
+            yield outer
+            return
         with self._transaction(writes=True) as transaction:
-            yield transaction
+            self._mine.write = (os.getpid(), transaction)
+            try:
+                yield transaction
+            finally:
+                self._mine.write = None
 
     def wipe(self) -> None:
-        """Erase what was deleted from the write-ahead log too; done by a later call while others read."""
-        with in_plain_words(self.path):
-            wipe(self.engine())
+        """Erase what was deleted from the write-ahead log too; left to a later call while others read."""
+        if self._outer() is None:
+            with in_plain_words(self.path):
+                wipe(self.engine())
 
     def close(self) -> None:
         """Close all connections that nobody uses."""
@@ -118,6 +136,11 @@ class Store:
                 self._inherited.append(self._engine)
                 self._engine, self._process = connect(self.path, wait=self._wait), os.getpid()
             return self._engine
+
+    def _outer(self) -> Transaction | None:
+        """The write that this thread is in."""
+        process, transaction = getattr(self._mine, "write", None) or (0, None)
+        return transaction if process == os.getpid() else None
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Transaction]:
