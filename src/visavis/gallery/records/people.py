@@ -61,7 +61,7 @@ def add_people(transaction: Transaction, people: Mapping[str, Mapping[str, Any]]
         for key, (person, values) in zip(keys, people.items(), strict=True)
     ]
     transaction.connection.execute(t.person.insert(), rows)
-    _add_attributes(transaction, {row["key"]: row["metadata"] for row in rows})
+    add_attributes(transaction, {row["key"]: row["metadata"] for row in rows})
 
 
 def update(transaction: Transaction, person: str, values: Mapping[str, Any]) -> None:
@@ -71,7 +71,7 @@ def update(transaction: Transaction, person: str, values: Mapping[str, Any]) -> 
         transaction.connection.execute(t.person.update().where(t.person.c.key == found.key).values(**values))
     if "metadata" in values:
         transaction.connection.execute(t.attribute.delete().where(t.attribute.c.person == found.key))
-        _add_attributes(transaction, {found.key: values["metadata"]})
+        add_attributes(transaction, {found.key: values["metadata"]})
     withdrawn = values.get("consent_withdrawn", found.consent and found.consent.withdrawn)
     if (withdrawn is None) != (found.consent is None or found.consent.withdrawn is None):
         refresh(transaction, [found.key])
@@ -136,7 +136,9 @@ def _with_metadata(query: sql.Select[Any], where: Mapping[str, Any] | None) -> s
     return query
 
 
-def _add_attributes(transaction: Transaction, metadata: Mapping[int, Mapping[str, Any]]) -> None:
+def add_attributes(transaction: Transaction, metadata: Mapping[int, Mapping[str, Any]]) -> None:
+    """Make people findable by their metadata, which is given by key."""
+    """Note the hashes by which people are looked up; ``metadata`` gives that of each by key."""
     rows = [
         {"person": key, "digest": digest(name, value)}
         for key, entries in metadata.items()
