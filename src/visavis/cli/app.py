@@ -21,6 +21,7 @@ from visavis.cli import (
     detect,
     doctor,
     embed,
+    enrol,
     evaluate,
     explain,
     export,
@@ -55,6 +56,7 @@ app.command("verify")(verify.verify)
 app.command("detect")(detect.detect)
 app.command("align")(align.align)
 app.command("embed")(embed.embed)
+app.command("enrol")(enrol.enrol)
 app.command("assess")(assess.assess)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)

@@ -66,3 +66,11 @@ def opened(source: Any, *, min_side: int) -> tuple[Picture | Failure, InputRecor
         return read(Source(name, lambda limits: data), min_side=min_side), record
     except UnreadableError as error:
         return Failure.of(error), InputRecord(name, hashlib.sha256(data).hexdigest(), len(data), "file")
+
+
+def digest_of(source: Source) -> str | None:
+    """sha256 of a picture's bytes as `opened` records it; None where they cannot be read."""
+    try:
+        return hashlib.sha256(source.read_bytes(default_limits())).hexdigest()
+    except UnreadableError:
+        return None

@@ -48,7 +48,7 @@ from visavis.types.protocols import Aligner, Detector
 
 CHUNK = 32
 """Pictures that a worker takes at a time."""
-_PIXELS = 64_000_000
+PORTION_PIXELS = 64_000_000
 """A worker holds no further picture once it has decoded this many pixels: large photos come some at a time."""
 _TWO_SPACES = "the templates are of two spaces, one made to fit the other; the threshold was measured in one space"
 DECODED_SIDE = 2160
@@ -193,7 +193,7 @@ class Pipeline:
             parts.append(self.read([source]))
             picture = parts[-1].items[0]
             pixels += 0 if picture is None else picture.size[0] * picture.size[1]
-            if pixels >= _PIXELS:
+            if pixels >= PORTION_PIXELS:
                 break
         return Pictures.concat(parts)
 
