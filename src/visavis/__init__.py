@@ -16,9 +16,10 @@ from typing import TYPE_CHECKING, Any
 from visavis._version import __version__
 
 if TYPE_CHECKING:
-    from visavis.api import align, assess, detect, embed, explain_pair, similarity, verify
+    from visavis.api import align, assess, detect, embed, explain_pair, identify, similarity, verify
     from visavis.cards import WeightCard
     from visavis.errors import InputError, ModelError, UsageError, VisavisError
+    from visavis.gallery.gallery import Gallery
     from visavis.io import read
     from visavis.pipeline.pipeline import Pipeline
     from visavis.registry import create, describe, names
@@ -31,6 +32,7 @@ _HOME = {
     "detect": "visavis.api",
     "embed": "visavis.api",
     "explain_pair": "visavis.api",
+    "identify": "visavis.api",
     "similarity": "visavis.api",
     "verify": "visavis.api",
     "WeightCard": "visavis.cards",
@@ -38,6 +40,7 @@ _HOME = {
     "ModelError": "visavis.errors",
     "UsageError": "visavis.errors",
     "VisavisError": "visavis.errors",
+    "Gallery": "visavis.gallery.gallery",
     "read": "visavis.io",
     "Pipeline": "visavis.pipeline.pipeline",
     "create": "visavis.registry",
@@ -61,6 +64,7 @@ __all__ = [
     "Decision",
     "EngineOptions",
     "Faces",
+    "Gallery",
     "InputError",
     "ModelError",
     "Picture",
@@ -78,6 +82,7 @@ __all__ = [
     "detect",
     "embed",
     "explain_pair",
+    "identify",
     "names",
     "read",
     "similarity",

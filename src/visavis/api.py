@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -11,8 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.errors import UnreadableError, UsageError
+from visavis.gallery.gallery import Gallery
 from visavis.io import Source
 from visavis.pipeline.assess import assess_stream
+from visavis.pipeline.identify import DEFAULT_POINT, Identifier
 from visavis.pipeline.pair import DEFAULT_EXPLAINER, ExplainedPair, pair_threshold
 from visavis.pipeline.pair import explain_pair as _explained
 from visavis.pipeline.pipeline import Pipeline
@@ -20,11 +23,13 @@ from visavis.runtime.session import EngineOptions
 from visavis.selection import Select
 from visavis.types import (
     FMR,
+    FPIR,
     Analysis,
     Assessment,
     Crops,
     Decision,
     Faces,
+    Identification,
     Picture,
     Pictures,
     Templates,
@@ -123,6 +128,45 @@ def verify(left: Any, right: Any, *, at: FMR) -> Decision:
         InputError: A picture that cannot be read or shows no face.
     """
     return _default().verify(_many(left), _many(right), at=at)
+
+
+def identify(
+    pictures: Any,
+    gallery: Gallery | str | Path,
+    *,
+    at: FPIR = DEFAULT_POINT,
+    k: int = 5,
+    where: Mapping[str, Any] | None = None,
+    which: Select = "all",
+) -> list[Identification]:
+    """Who, of a gallery, is in pictures; nobody is an answer.
+
+    Args:
+        pictures: As for `detect`.
+        gallery: An open gallery or its file, of the default pipeline's space. To search often, keep an
+            `visavis.pipeline.identify.Identifier`.
+        at: The operating point.
+        k: Candidates of a face that are told.
+        where: Search only people whose metadata have these values.
+        which: ``all`` faces, or one a picture: ``largest`` or ``central``.
+
+    Returns:
+        An entry a picture.
+
+    Raises:
+        InputError: The gallery cannot be opened.
+        SpaceError: It was made with another model.
+        UsageError: ``k`` below 1, or an unknown selection.
+    """
+    from visavis.gallery.index.live_index import LiveIndex
+
+    with ExitStack() as stack:
+        opened = gallery
+        if not isinstance(opened, Gallery):
+            opened = Gallery.open(opened)
+            stack.callback(opened.close)
+        index = stack.enter_context(LiveIndex(opened))
+        return Identifier(_default(), opened, index, at=at).identify(_many(pictures), k=k, where=where, which=which)
 
 
 def explain_pair(

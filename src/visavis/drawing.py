@@ -2,18 +2,27 @@
 
 from __future__ import annotations
 
+import unicodedata
 from collections.abc import Sequence
+from typing import Any
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
+from PIL import Image, ImageDraw, ImageFont
 
 from visavis.errors import UsageError
-from visavis.types import Faces, Picture
+from visavis.types import Faces, Identification, IdentifiedFace, Picture
 from visavis.warps import resize
 
 _BOX = (0, 200, 255)
 _POINT = (255, 80, 0)
+_SOMEBODY = (0, 110, 60)
+_NOBODY = (90, 90, 90)
+_LEAST_SIDE = 900
+"""A picture whose longer side is smaller is enlarged before names are drawn into it."""
+_FONTS = ("NotoSansCJK-Regular.ttc", "DejaVuSans.ttf", "arial.ttf", "Arial.ttf")
+"""Fonts of the system for names that the font of Pillow, which knows ASCII, cannot show; the first that is there."""
 
 
 def draw_faces(picture: Picture, faces: Faces, *, labels: tuple[str, ...] | None = None) -> NDArray[np.uint8]:
@@ -40,6 +49,77 @@ def draw_faces(picture: Picture, faces: Faces, *, labels: tuple[str, ...] | None
         place = int(corners[0, 0]), int(max(corners[0, 1] - 2 * thick, 10))
         cv2.putText(page, text, place, cv2.FONT_HERSHEY_SIMPLEX, max(0.4, side / 1500), _BOX, thick, cv2.LINE_AA)
     return page
+
+
+def draw_people(picture: Picture, found: Identification) -> NDArray[np.uint8]:
+    """The picture with a box about each face and a plate with the name, or *nobody*; the picture itself is not changed.
+
+    Args:
+        picture: The picture that was searched.
+        found: Whom its faces show.
+
+    Returns:
+        uint8 RGB; larger than a small picture, so that names can be read.
+    """
+    factor = max(1, -(-_LEAST_SIDE // max(picture.size)))
+    width, height = (side * factor for side in picture.size)
+    page = Image.fromarray(picture.pixels).resize((width, height), Image.Resampling.BICUBIC)
+    pen = ImageDraw.Draw(page)
+    side = max(width, height)
+    plates: list[tuple[float, float, float, float]] = []
+    # Nobody's plates are placed last, so that they give way to names.
+    for face in sorted(found.faces, key=lambda one: one.person is None):
+        if face.box is None:
+            continue
+        box = np.array(face.box).reshape(2, 2) / np.array(picture.scale) * factor
+        colour = _NOBODY if face.person is None else _SOMEBODY
+        pen.rectangle([*box[0].tolist(), *box[1].tolist()], outline=colour, width=max(2, side // 400))
+        text, font = _written(_name(face), max(15, side // 55))
+        extent = pen.textbbox((0, 0), text, font=font, anchor="lt")
+        margin = max(3, int(font.size) // 4)
+        place = _place((extent[2] + 2 * margin, extent[3] + 2 * margin), box, (width, height), plates)
+        pen.rectangle(place, fill=colour)
+        pen.text((place[0] + margin, place[1] + margin), text, font=font, fill=(255, 255, 255), anchor="lt")
+        plates.append(place)
+    return np.array(page, np.uint8)
+
+
+def _name(face: IdentifiedFace) -> str:
+    text = "nobody" if face.person is None else face.name or face.person
+    return text if len(text) <= 40 else text[:39] + "\u2026"
+
+
+def _written(text: str, size: int) -> tuple[str, Any]:
+    """The text and a font that can show it; without one, the text in ASCII as far as it goes."""
+    if text.isascii():
+        return text, ImageFont.load_default(size)
+    for name in _FONTS:
+        try:
+            return text, ImageFont.truetype(name, size)
+        except OSError:
+            continue
+    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    return plain.encode("ascii", "replace").decode(), ImageFont.load_default(size)
+
+
+def _place(
+    size: tuple[float, float],
+    box: NDArray[np.float64],
+    page: tuple[int, int],
+    taken: Sequence[tuple[float, float, float, float]],
+) -> tuple[float, float, float, float]:
+    """Where a plate covers no other one: above the box, below it, or within; above where nowhere is free."""
+    width, height = size
+    left = float(np.clip(box[0, 0], 0, max(0, page[0] - width)))
+    places = []
+    for top in (box[0, 1] - height, box[1, 1], box[0, 1], box[1, 1] - height, box[0, 1] - 2 * height):
+        low = float(np.clip(top, 0, max(0, page[1] - height)))
+        places.append((left, low, left + width, low + height))
+    return next((one for one in places if not any(_overlap(one, other) for other in taken)), places[0])
+
+
+def _overlap(one: tuple[float, float, float, float], other: tuple[float, float, float, float]) -> bool:
+    return one[0] < other[2] and other[0] < one[2] and one[1] < other[3] and other[1] < one[3]
 
 
 def draw_rows(rows: Sequence[tuple[str, Sequence[NDArray[np.uint8]]]], *, side: int = 80) -> NDArray[np.uint8]:

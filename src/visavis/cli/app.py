@@ -25,6 +25,7 @@ from visavis.cli import (
     evaluate,
     explain,
     export,
+    identify,
     mix,
     models,
     overlap,
@@ -53,6 +54,7 @@ app = typer.Typer(
     context_settings={"help_option_names": ["-h", "--help"]},
 )
 app.command("verify")(verify.verify)
+app.command("identify")(identify.identify)
 app.command("detect")(detect.detect)
 app.command("align")(align.align)
 app.command("embed")(embed.embed)

@@ -11,6 +11,7 @@ from visavis.cli import options
 from visavis.cli.evaluate_bin import bin_sets
 from visavis.cli.evaluate_ijb import ijb
 from visavis.cli.evaluate_megaface import megaface
+from visavis.cli.evaluate_open_set import open_set
 from visavis.cli.evaluate_quality import quality
 from visavis.cli.evaluate_rfw import rfw
 from visavis.cli.evaluate_tinyface import tinyface
@@ -30,6 +31,7 @@ app.command("ijb")(ijb)
 app.command("rfw")(rfw)
 app.command("tinyface")(tinyface)
 app.command("megaface")(megaface)
+app.command("open-set")(open_set)
 
 
 @app.callback()

@@ -169,6 +169,16 @@ def dir_at_fpir_statistic(searches: Searches, fpir: float, rank: int = 1) -> Sta
     return lambda weights: dir_at_fpir(searches, fpir=fpir, rank=rank, weights=weights)
 
 
+def fnir_statistic(searches: Searches, threshold: float, rank: int = 1) -> Statistic:
+    """`fnir` as a function of the weights."""
+    return lambda weights: fnir(searches, threshold, rank=rank, weights=weights)
+
+
+def fpir_statistic(searches: Searches, threshold: float) -> Statistic:
+    """`fpir` as a function of the weights."""
+    return lambda weights: fpir(searches, threshold, weights=weights)
+
+
 def map_statistic(searches: Searches) -> Statistic:
     """`mean_average_precision` as a function of the weights."""
     precision, mated = average_precision(searches)[searches.mated], searches.mated

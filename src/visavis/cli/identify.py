@@ -1,0 +1,237 @@
+"""visavis identify: who, of a gallery, is in these pictures?"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from visavis.cli import options
+from visavis.cli.identify_pictures import PictureWriter, check_outputs, write_explanation
+from visavis.cli.output import console, progress, shown
+from visavis.errors import UsageError
+
+if TYPE_CHECKING:
+    from visavis.pipeline.identify import Identifier
+    from visavis.types import FPIR, Identification, IdentifiedFace
+
+    _Tell = Callable[[Identification, dict[str, Any] | None], None]
+
+_INDEXES = ("auto", "exact", "hnsw")
+
+
+def identify(
+    pictures: Annotated[
+        list[str],
+        typer.Argument(help="Pictures, folders, globs, tar archives or archive.tar::member.", metavar="PHOTO..."),
+    ],
+    gallery: Annotated[Path, typer.Option("--gallery", help="The gallery that visavis enrol made.")],
+    at: Annotated[
+        str, typer.Option("--at", help="Operating point: fpir=RATE, of searches with a stranger's face.")
+    ] = "fpir=1e-2",
+    top: Annotated[int, typer.Option("--top", help="Candidates of each face that are told.")] = 5,
+    where: Annotated[
+        list[str] | None,
+        typer.Option("--where", help="Search only people with this in their metadata: key=text or key:=JSON."),
+    ] = None,
+    which: Annotated[str, typer.Option("--which", help="all faces, or one a picture: largest or central.")] = "all",
+    draw: Annotated[
+        Path | None, typer.Option("--draw", help="Draw boxes and names: a picture, or a folder for several.")
+    ] = None,
+    explain: Annotated[
+        Path | None, typer.Option("--explain", help="Draw what in a face and its candidate carried the similarity.")
+    ] = None,
+    person: Annotated[
+        str | None, typer.Option("--person", help="The candidate to explain; else who was named.")
+    ] = None,
+    index: Annotated[str, typer.Option("--index", help="auto, exact or hnsw.")] = "auto",
+    minimum_size: options.MinimumSize = 0.0,
+    calibration: options.Calibration = None,
+    model: options.Model = options.DEFAULT_MODEL,
+    detector: options.Detector = None,
+    engine: options.Engine = None,
+    precision: options.Precision = None,
+    device: options.Device = None,
+    threads: options.Threads = None,
+    flip: options.Flip = False,
+    policy: options.Policy = None,
+    as_json: options.Json = False,
+) -> None:
+    """Find the faces of pictures in a gallery; nobody is an answer.
+
+    A face gets the person whose similarity passes the threshold by most, and no person is two faces of one picture. The
+    threshold keeps to the false positive identification rate for a gallery of this size. A picture that cannot be read
+    or shows no face is listed with its reason.
+
+    Examples: visavis identify party.jpg --gallery staff.gallery --draw party.png
+    """
+    from visavis.types import FPIR
+
+    point, wanted = FPIR.parse(at), _conditions(where or [])
+    if top < 1:
+        raise UsageError(f"--top is 1 or more; got {top}")
+    if index not in _INDEXES:
+        raise UsageError(f"--index is auto, exact or hnsw; got {index!r}")
+    if person is not None and explain is None:
+        raise UsageError("--person says whom --explain explains; give --explain FILE.png with it")
+    chosen = options.selection(which)
+    found = options.sources(pictures)
+    check_outputs(draw, explain, len(found))
+    with (
+        _opened(
+            gallery,
+            point,
+            index,
+            model=model,
+            detector=detector,
+            engine=engine,
+            precision=precision,
+            device=device,
+            threads=threads,
+            flip=flip,
+            policy=policy,
+            minimum_size=minimum_size,
+            calibration=calibration,
+        ) as identifier,
+        progress("searching") as advance,
+        _json_list() if as_json else _lines() as tell,
+    ):
+        drawn = PictureWriter(draw, many=len(found) > 1)
+        seen = _Seen()
+        answers = identifier.stream(found, k=top, where=wanted, which=chosen)
+        for number, (source, answer) in enumerate(zip(found, answers, strict=True), 1):
+            drawn.write(identifier, source, answer)
+            seen.take(answer)
+            explained = None
+            if explain is not None and seen.readable:
+                explained = write_explanation(explain, identifier, source, answer, person, which=chosen)
+            tell(answer, explained)
+            advance(number, len(found))
+        seen.require_one_readable()
+
+
+@contextmanager
+def _opened(path: Path, at: FPIR, kind: Any, **pipeline: Any) -> Iterator[Identifier]:
+    from visavis.gallery.gallery import Gallery
+    from visavis.gallery.index.live_index import LiveIndex
+    from visavis.pipeline.identify import Identifier
+
+    gallery = Gallery.open(path)
+    try:
+        made = options.build_pipeline(**pipeline)
+        index = LiveIndex(gallery, kind=kind)
+        try:
+            yield Identifier(made, gallery, index, at=at)
+        finally:
+            index.close()
+    finally:
+        gallery.close()
+
+
+def _conditions(words: list[str]) -> dict[str, Any]:
+    """``key=text`` and ``key:=JSON``."""
+    conditions: dict[str, Any] = {}
+    for word in words:
+        key, equals, value = word.partition("=")
+        as_json = key.endswith(":")
+        name = key.removesuffix(":")
+        if not equals or not name:
+            raise UsageError(f"--where is key=text, or key:=JSON for what is not text; got {word!r}")
+        try:
+            conditions[name] = json.loads(value) if as_json else value
+        except ValueError:
+            raise UsageError(f"--where {name}:= takes JSON, for example {name}:=12; got {value!r}") from None
+    return conditions
+
+
+class _Seen:
+    """Whether any picture could be read."""
+
+    def __init__(self) -> None:
+        self.readable = False
+        self.reasons: list[str] = []
+        self.messages: list[str] = []
+
+    def take(self, answer: Identification) -> None:
+        failure = answer.failure
+        if self.readable or failure is None or not failure.reason.startswith("unreadable"):
+            self.readable = True
+            return
+        self.reasons.append(failure.reason)
+        self.messages.append(failure.message)
+
+    def require_one_readable(self) -> None:
+        from visavis.cli.detect import require_one_readable
+
+        if not self.readable:
+            require_one_readable(self.reasons, self.messages)
+
+
+@contextmanager
+def _json_list() -> Iterator[_Tell]:
+    """One JSON list on stdout when all went well; until then it grows in a file, not in memory."""
+    import shutil
+    import tempfile
+
+    with tempfile.SpooledTemporaryFile(max_size=1 << 24) as parked:
+        count = 0
+
+        def tell(answer: Identification, explained: dict[str, Any] | None) -> None:
+            nonlocal count
+            record = answer.to_dict() if explained is None else {**answer.to_dict(), "explanation": explained}
+            text = json.dumps(record, ensure_ascii=False, allow_nan=False, indent=2)
+            parked.write((",\n" if count else "[\n").encode() + text.encode("utf-8", "backslashreplace"))
+            count += 1
+
+        yield tell
+        parked.write(b"\n]\n" if count else b"[]\n")
+        parked.seek(0)
+        shutil.copyfileobj(parked, sys.stdout.buffer)
+        sys.stdout.buffer.flush()
+
+
+@contextmanager
+def _lines() -> Iterator[_Tell]:
+    """A line a face, as the pictures are done; what was searched, at the end."""
+    out = console()
+    last: list[Identification] = []
+
+    def tell(answer: Identification, explained: dict[str, Any] | None) -> None:
+        last[:] = [answer]
+        name = shown(answer.image)
+        if answer.failure is not None:
+            out.print(f"{name}  failed: {shown(answer.failure.message)}", soft_wrap=True)
+        for face in answer.faces:
+            out.print(f"{name}  {_line(face)}", soft_wrap=True)
+        if explained is not None:
+            out.print(f"explained  {shown(explained['person'])}: {explained['sentence']}", soft_wrap=True)
+
+    yield tell
+    for answer in last:
+        terms = answer.search
+        out.print(f"{terms.people} people searched at {terms.at}; rate measured on: {terms.population}", soft_wrap=True)
+        for warning in terms.warnings:
+            out.print(f"note  {shown(warning)}", soft_wrap=True)
+
+
+def _line(face: IdentifiedFace) -> str:
+    place = "no box" if face.box is None else " ".join(f"{value:.0f}" for value in face.box)
+    if face.failure is not None:
+        return f"[{place}]  failed: {shown(face.failure.message)}"
+    told = "nobody"
+    best = face.candidates[0] if face.candidates else None
+    if face.person is not None:
+        best = next(one for one in face.candidates if one.person == face.person)
+        told = shown(face.person) + (f" ({shown(face.name)})" if face.name else "")
+    if best is not None:
+        sign = ">=" if best.similarity >= best.threshold else "<"
+        closest = "" if best.person == face.person else f"closest {shown(best.person)} "
+        told += f"  {closest}{best.similarity:.3f} {sign} {best.threshold:.3f}"
+        told += "" if best.llr is None else f", llr {best.llr:+.1f}"
+    told += "  (its closest is another face of this picture)" if face.why == "taken" else ""
+    return f"[{place}]  {told}" + ("  unfit: " + "; ".join(face.unfit) if face.unfit else "")

@@ -1,0 +1,135 @@
+"""The figures of an open-set search."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+from visavis.calibration.table import Calibration
+from visavis.metrics.identification import (
+    cmc,
+    cmc_statistic,
+    dir_at_fpir_statistic,
+    fnir,
+    fnir_statistic,
+    fpir,
+    fpir_statistic,
+    threshold_at_fpir,
+)
+from visavis.metrics.intervals import Interval, Statistic, clopper_pearson, gated
+from visavis.metrics.searches import Searches
+from visavis.protocols.open_set_searches import GallerySearches
+from visavis.protocols.person_intervals import PersonIntervals
+from visavis.protocols.protocol_result import LEVEL, ORACLE, Figure
+from visavis.types import FPIR
+
+RANKS = (1, 5, 10, 20)
+RATES = {"1e-2": 1e-2, "1e-1": 1e-1}
+
+
+def targets(calibration: Calibration, *, size: int, strangers: int) -> dict[str, Any]:
+    """The rates that are asked for, with the interval that is predicted for so many strangers."""
+    return {
+        name: calibration.search_rate(FPIR(rate), size=size, sample=strangers).to_dict() for name, rate in RATES.items()
+    }
+
+
+def open_set_figures(
+    found: GallerySearches,
+    people: NDArray[np.str_],
+    kinds: NDArray[np.str_] | None,
+    *,
+    calibration: Calibration,
+    seed: int,
+    resamples: int,
+) -> Iterator[Figure]:
+    """Rank among the enrolled; FPIR and FNIR at the calibration's thresholds; DIR at oracle thresholds.
+
+    Args:
+        found: The searches.
+        people: Person of each search ``(P,)``.
+        kinds: Kind of picture of each search; each kind has its figures too. None for one kind.
+        calibration: Where the thresholds come from.
+        seed: Seed of resamples.
+        resamples: Number of resamples of the people who search; the gallery is kept.
+    """
+    intervals = PersonIntervals(people, people, seed, resamples)
+    everything: ArrayLike = np.ones(len(people))
+    parts = {"": everything}
+    for kind in () if kinds is None else np.unique(kinds).tolist():
+        parts[f".{kind}"] = (kinds == kind).astype(np.float64)
+    for suffix, part in parts.items():
+        share = np.asarray(part, np.float64)
+        for rank in RANKS:
+            yield _ranked(found.by_similarity, rank, share, f"rank.{rank}{suffix}", intervals)
+        for name, rate in RATES.items():
+            threshold = calibration.search_threshold(FPIR(rate), size=found.size)
+            yield from _open(found.by_evidence, threshold, share, f"{name}{suffix}", calibration.population, intervals)
+        if not suffix:
+            yield from (_oracle(found.by_evidence, name, rate, intervals) for name, rate in RATES.items())
+
+
+def _within(statistic: Statistic, share: NDArray[np.float64]) -> Statistic:
+    """A statistic on a part of the searches."""
+    return lambda weights: statistic(weights * share)
+
+
+def _ranked(searches: Searches, rank: int, share: NDArray[np.float64], name: str, intervals: PersonIntervals) -> Figure:
+    value = float(cmc(searches, [rank], weights=share)[0])
+    hits = round(value * share[searches.mated].sum())
+    misses = int(share[searches.mated].sum()) - hits
+    interval = _interval(hits, misses, _within(cmc_statistic(searches, rank), share), intervals)
+    return Figure(name=name, value=value, interval=interval, counts={"misses": misses, "hits": hits})
+
+
+def _open(
+    searches: Searches,
+    threshold: float,
+    share: NDArray[np.float64],
+    name: str,
+    label: str,
+    intervals: PersonIntervals,
+) -> Iterator[Figure]:
+    """Realised FPIR, and FNIR, at one threshold."""
+    for kind, measure, statistic, trials, words in (
+        ("fpir", fpir, fpir_statistic, ~searches.mated, ("somebody", "nobody")),
+        ("fnir", fnir, fnir_statistic, searches.mated, ("misses", "hits")),
+    ):
+        value = measure(searches, threshold, weights=share)
+        total = int(share[trials].sum())
+        events = round(value * total) if total else 0
+        interval = _interval(events, total - events, _within(statistic(searches, threshold), share), intervals)
+        yield Figure(
+            name=f"{kind}.{name}",
+            value=value,
+            interval=interval,
+            counts={words[0]: events, words[1]: total - events},
+            threshold=threshold,
+            label=label,
+        )
+
+
+def _oracle(searches: Searches, name: str, rate: float, intervals: PersonIntervals) -> Figure:
+    threshold = threshold_at_fpir(searches, rate)
+    missed = fnir(searches, threshold)
+    mated = int(searches.mated.sum())
+    misses = round(missed * mated)
+    return Figure(
+        name=f"dir_oracle.{name}",
+        value=1 - missed,
+        interval=intervals.of(dir_at_fpir_statistic(searches, rate)),
+        counts={"misses": misses, "hits": mated - misses},
+        threshold=threshold,
+        label=ORACLE,
+    )
+
+
+def _interval(events: int, others: int, statistic: Statistic, intervals: PersonIntervals) -> Interval | None:
+    """Over people; by counts where one side is too rare for that."""
+    total = events + others
+    if total and not gated(events, total):
+        return clopper_pearson(events, total, LEVEL)
+    return intervals.of(statistic)
