@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from typing import Any
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,10 @@ from visavis.gallery.event import Correction, Event
 from visavis.gallery.open_gallery import OpenGallery
 from visavis.gallery.sample import StoredSample
 from visavis.types import Provenance, TemplateSpace
+
+if TYPE_CHECKING:
+    from visavis.gallery.records.loader import Loader
+    from visavis.gallery.records.snapshot import Snapshot
 
 
 class GalleryTransfer(OpenGallery):
@@ -30,6 +35,26 @@ class GalleryTransfer(OpenGallery):
         from visavis.gallery.records.transfer import stored
 
         return stored(self._store, after, page, crops=crops)
+
+    @contextmanager
+    def snapshot(self) -> Iterator[Snapshot]:
+        """All rows as they are at one moment, for the block; writers go on meanwhile."""
+        from visavis.gallery.records.snapshot import Snapshot
+
+        with self._store.read() as transaction:
+            yield Snapshot(transaction, self.path)
+
+    @contextmanager
+    def loader(self, *, whole: bool) -> Iterator[Loader]:
+        """Takes rows of another gallery in, in one write at the end of the block; all of them or none.
+
+        Args:
+            whole: This gallery is empty and becomes a copy; see `visavis.gallery.records.loader.Loader`.
+        """
+        from visavis.gallery.records.loader import Loader
+
+        with self._store.write() as transaction:
+            yield Loader(transaction, whole=whole)
 
     def without_template(self, space: TemplateSpace, *, limit: int = 500) -> list[StoredSample]:
         """The first samples that have no template of another space yet, with their crops.

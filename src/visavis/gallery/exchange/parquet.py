@@ -16,7 +16,7 @@ from visavis.io.files import open_regular
 
 _LONGEST_FOOTER = 1 << 26
 _MOST_COLUMNS = 1000
-_LONGEST_TEXT = 1 << 20
+_LONGEST_TEXT, _LONGEST_BYTES = 1 << 26, 1 << 24
 _WHY = "reading and writing Parquet"
 BATCH = 8192
 """Rows that are read at a time."""
@@ -35,8 +35,8 @@ def parquet() -> Any:
 class ParquetRows:
     """A Parquet file whose declared sizes were looked at before anything was unpacked.
 
-    Texts are read as dictionaries: one long text that a file names a million times is held once, and one of more than
-    1 MiB is refused.
+    Texts and bytes are read as dictionaries: what a file names a million times is held once, also by `values_of`; a
+    text of more than 64 MiB and bytes of more than 16 MiB are refused.
 
     Args:
         file: A path, or an open binary file that can be sought in.
@@ -55,8 +55,10 @@ class ParquetRows:
             size = opened.seek(0, os.SEEK_END)
             _check_footer(self.name, opened, size)
             with _sound(self.name):
-                texts = _texts(parquet().ParquetFile(opened).schema_arrow)
-                self._file = parquet().ParquetFile(opened, read_dictionary=texts, thrift_string_size_limit=1 << 26)
+                self.schema = parquet().ParquetFile(opened).schema_arrow
+                self._file = parquet().ParquetFile(
+                    opened, read_dictionary=_texts(self.schema), thrift_string_size_limit=_LONGEST_FOOTER
+                )
             self.rows = int(self._file.metadata.num_rows)
             self.names: tuple[str, ...] = tuple(self._file.schema_arrow.names)
             _check_sizes(self.name, self._file.metadata, size)
@@ -72,15 +74,19 @@ class ParquetRows:
         """The key-value metadata of the file."""
         return dict(self._file.schema_arrow.metadata or {})
 
-    def batches(self, columns: Sequence[str] | None = None) -> Iterator[Any]:
+    def batches(self, columns: Sequence[str] | None = None, *, size: int = BATCH) -> Iterator[Any]:
         """Record batches of some columns, in order.
+
+        Args:
+            columns: Their names; all when None.
+            size: Rows at a time.
 
         Raises:
             InputError: ``exchange.parquet``: a part is damaged, or other than the footer says.
         """
         rows = 0
         with _sound(self.name):
-            for batch in self._file.iter_batches(batch_size=BATCH, columns=columns):
+            for batch in self._file.iter_batches(batch_size=size, columns=columns):
                 rows += len(batch)
                 batch.validate(full=True)
                 for column in batch.columns:
@@ -142,19 +148,27 @@ def _check_sizes(name: str, metadata: Any, size: int) -> None:
         )
 
 
+def values_of(column: Any) -> list[Any]:
+    """The values of a column as Python's; equal texts are one object."""
+    if not arrow().types.is_dictionary(column.type):
+        return list(column.to_pylist())
+    values = column.dictionary.to_pylist()
+    return [None if place is None else values[place] for place in column.indices.to_pylist()]
+
+
 def _texts(schema: Any) -> list[str]:
     types = arrow().types
-    return [
-        field.name
-        for field in schema
-        if types.is_string(field.type) or types.is_large_string(field.type) or types.is_dictionary(field.type)
-    ]
+    kinds = (types.is_string, types.is_large_string, types.is_binary, types.is_large_binary, types.is_dictionary)
+    return [field.name for field in schema if any(kind(field.type) for kind in kinds)]
 
 
 def _check_texts(name: str, column: Any) -> None:
     if not arrow().types.is_dictionary(column.type) or not len(column.dictionary):
         return
+    kind = column.type.value_type
+    is_text = arrow().types.is_string(kind) or arrow().types.is_large_string(kind)
     compute = require("pyarrow.compute", extra="tables", why=_WHY)
     longest = compute.max(compute.binary_length(column.dictionary)).as_py() or 0
-    if longest > _LONGEST_TEXT:
-        raise refused(name, f"holds a text of {longest} bytes; at most {_LONGEST_TEXT} are read")
+    most = _LONGEST_TEXT if is_text else _LONGEST_BYTES
+    if longest > most:
+        raise refused(name, f"holds a value of {longest} bytes; at most {most} are read")

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from visavis.gallery.exchange.columns import BOX, NUMBERS, TEXTS, VECTORS, about_text, columns_of, embeddings_of
 from visavis.gallery.exchange.embeddings import Embeddings, PersonRule, wrong
-from visavis.gallery.exchange.parquet import ParquetRows, arrow, parquet
+from visavis.gallery.exchange.parquet import ParquetRows, arrow, parquet, values_of
 from visavis.io.atomic import write_output
 
 _ABOUT = b"visavis"
@@ -113,7 +113,7 @@ def _values(where: str, name: str, column: Any) -> Any:
         if not (kinds.is_floating(column.type) or kinds.is_integer(column.type) or kinds.is_null(column.type)):
             raise wrong(where, f"has {name} as {column.type}; expected are numbers")
         return column.cast("float32", safe=False).to_numpy(zero_copy_only=False)
-    return ["" if value is None else str(value) for value in column.to_pylist()]
+    return ["" if value is None else str(value) for value in values_of(column)]
 
 
 def _joined(where: str, name: str, parts: list[NDArray[Any]]) -> NDArray[Any]:

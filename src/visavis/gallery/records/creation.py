@@ -33,13 +33,13 @@ def create(
     """
     if storage not in _STORAGES:
         raise UsageError(f"templates are kept as {' or '.join(_STORAGES)}; got {storage!r}")
-    _check_free(path)
+    check_free(path)
     draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.part")
     try:
         draft.touch(exist_ok=False)
         with in_plain_words(path):
             _fill(draft, space=space, made_by=made_by, storage=storage, keep_crops=keep_crops, who=who)
-        _put(draft, path)
+        put(draft, path)
     except OSError as error:
         raise InputError(
             f"the gallery {path} cannot be made ({error.strerror or error}); check that its folder may be written",
@@ -92,7 +92,12 @@ def _refuse(path: Path, own: TemplateSpace, asked: TemplateSpace) -> None:
     )
 
 
-def _check_free(path: Path) -> None:
+def check_free(path: Path) -> None:
+    """Refuse a path at which a new gallery cannot be made.
+
+    Raises:
+        InputError: ``gallery.exists`` or ``gallery.missing``.
+    """
     for suffix in ("", "-wal", "-journal"):
         taken = Path(f"{path}{suffix}")
         if taken.exists() or taken.is_symlink():
@@ -133,7 +138,7 @@ def _fill(
         engine.dispose()
 
 
-def _put(draft: Path, path: Path) -> None:
+def put(draft: Path, path: Path) -> None:
     """Give the draft its name, unless somebody else was first."""
     try:
         os.link(draft, path)
