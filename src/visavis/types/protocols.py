@@ -91,8 +91,8 @@ class Index(Protocol):
         """Remove rows by key."""
         ...
 
-    def search(self, probes: Templates, *, k: int) -> Candidates:
-        """The k nearest rows of each probe, best first."""
+    def search(self, probes: Templates, *, k: int, among: NDArray[np.int64] | None = None) -> Candidates:
+        """The k nearest rows of each probe, best first; only rows under these keys when they are given."""
         ...
 
 

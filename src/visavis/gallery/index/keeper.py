@@ -1,0 +1,209 @@
+"""Keeper: segments, merges, graphs and files of an index, made beside its searches."""
+
+from __future__ import annotations
+
+import logging
+import threading
+from collections.abc import Callable, Iterable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis.gallery.changes import Changes
+from visavis.gallery.index.folder import IndexFolder
+from visavis.gallery.index.graph import build_graph
+from visavis.gallery.index.manifest import Manifest, SegmentEntry
+from visavis.gallery.index.segment import Allocate, Segment, build_segment
+from visavis.gallery.index.segment_index import SegmentIndex
+from visavis.gallery.index.state import Part
+from visavis.gallery.index.upkeep import FULL_TAIL, Kind, parts_to_link, parts_to_merge, walks
+from visavis.gallery.index.vectors import ReadRows
+
+_log = logging.getLogger("visavis")
+_TRIES = 5
+
+
+class Keeper:
+    """What is done for an index beside its searches, by one thread at a time.
+
+    Args:
+        rows: The index.
+        folder: Its files; None for memory alone.
+        uuid: Of the gallery.
+        kind: Whether graphs are made.
+    """
+
+    def __init__(self, rows: SegmentIndex, folder: IndexFolder | None, *, uuid: str, kind: Kind) -> None:
+        self._rows = rows
+        self._folder = folder
+        self._uuid = uuid
+        self._kind: Kind = kind
+        self._working = threading.RLock()
+        self._seen: tuple[int, int, int] | None = None
+        self._reflects = 0
+        self._wiped: dict[str, NDArray[np.int64]] = {}
+        self.overtaken = False
+
+    def open(self, changes: Callable[[int], Iterable[Changes]], *, newest: int) -> bool:
+        """Take the files of another process, or of an earlier run, when they are other ones than before.
+
+        Args:
+            changes: What changed after a revision.
+            newest: Revision of the feed: files that reflect a later one belong to another copy of the gallery.
+
+        Returns:
+            Whether they were taken: there are some, they belong to the gallery and nothing is wrong with them.
+        """
+        if self._folder is None or self._folder.stamp() == self._seen or not self._working.acquire(blocking=False):
+            return False
+        try:
+            self._seen = self._folder.stamp()
+            self.overtaken = False
+            return self._take(self._folder, changes, newest)
+        finally:
+            self._working.release()
+
+    def restart(self) -> None:
+        """Begin anew without rows; the files are replaced with the next segment."""
+        with self._working:
+            self._reflects, self._wiped = 0, {}
+            self._rows.restart((), revision=0, changes=())
+
+    def due(self) -> bool:
+        """Whether there is something to do."""
+        state = self._rows.state
+        return bool(
+            len(state.tail) >= FULL_TAIL
+            or parts_to_merge(state.parts)
+            or parts_to_link(self._kind, state)
+            or (self._folder is not None and any(len(self._unwiped(part)) for part in state.parts))
+        )
+
+    def work(self, *, least: int = FULL_TAIL) -> None:
+        """Do what is due.
+
+        Args:
+            least: Rows of a tail that become a segment.
+
+        Raises:
+            InputError: ``gallery.locked``: another process is writing the files.
+            UsageError: The folder cannot be written.
+        """
+        with self._working:
+            if self._folder is None:
+                self._tidy(least)
+                self._link()
+                return
+            with self._folder.writing():
+                if self._folder.stamp() != self._seen:
+                    self.overtaken = True  # taken up at the next refresh
+                    return
+                changed = self._tidy(least)
+                changed |= self._wipe(self._folder)
+                if changed:
+                    self._write(self._folder)
+                self._link()
+
+    def _take(self, folder: IndexFolder, changes: Callable[[int], Iterable[Changes]], newest: int) -> bool:
+        for _ in range(_TRIES):
+            stamp = folder.stamp()
+            try:
+                manifest = folder.manifest()
+                if manifest is None:
+                    return False
+                self._check(manifest, newest)
+                parts = folder.parts(manifest, self._rows.state.parts)
+            except ValueError as error:
+                if folder.stamp() != stamp:
+                    continue  # segments were merged away between reading the manifest and opening them
+                _log.info("the files in %s are made again: %s", folder.path, error)
+                return False
+            self._seen, self._reflects = stamp, manifest.revision
+            self._wiped = {entry.name: entry.dead for entry in manifest.segments}
+            self._rows.restart(parts, revision=manifest.revision, changes=changes(manifest.revision))
+            if walks(self._kind, self._rows.state):
+                for part in parts_to_link(self._kind, self._rows.state):
+                    folder.load_graph(part.segment)
+            return True
+        return False
+
+    def _check(self, manifest: Manifest, newest: int) -> None:
+        if manifest.uuid != self._uuid:
+            raise ValueError(f"they belong to the gallery {manifest.uuid}, not {self._uuid}")
+        if manifest.space != self._rows.space.fingerprint:
+            raise ValueError(f"they are of the space {manifest.space}, not {self._rows.space.fingerprint}")
+        if manifest.revision > newest:
+            raise ValueError(f"they reflect revision {manifest.revision} of a gallery that is at {newest}")
+        for entry in manifest.segments:
+            if (entry.meta.scan, entry.meta.dimension) != (self._rows.scan, self._rows.space.dimension):
+                raise ValueError(f"{entry.name} is {entry.meta.scan} x {entry.meta.dimension}")
+
+    def _tidy(self, least: int) -> bool:
+        """Make segments of what is due; whether there was something."""
+        changed = False
+        if len(self._rows.state.tail) >= max(least, 1):
+            self._reflects = self._rows.compact(self._build, (), tail=True).revision
+            changed = True
+        while parts := self._lost() or parts_to_merge(self._rows.state.parts):
+            self._rows.compact(self._build, parts, tail=False)
+            changed = True
+        return changed
+
+    def _lost(self) -> list[Part]:
+        """Parts whose files somebody removed; they are still mapped."""
+        if self._folder is None:
+            return []
+        folder = self._folder.path
+        return [part for part in self._rows.state.parts if not (folder / part.segment.name).is_dir()]
+
+    def _build(self, keys: NDArray[np.int64], read: ReadRows) -> Segment:
+        dimension, scan = self._rows.space.dimension, self._rows.scan
+        if self._folder is None:
+            return build_segment(keys, read, dimension=dimension, scan=scan)
+
+        def make(allocate: Allocate, name: str) -> Segment:
+            return build_segment(keys, read, dimension=dimension, scan=scan, allocate=allocate, name=name)
+
+        return self._folder.build(make)
+
+    def _link(self) -> None:
+        for part in parts_to_link(self._kind, self._rows.state):
+            segment = part.segment
+            if self._folder is not None and self._folder.load_graph(segment):
+                continue
+            graph = build_graph(segment.codes, segment.meta.scan, threads=self._rows.threads)
+            if self._folder is not None:
+                self._folder.save_graph(segment, graph)
+            segment.attach(graph)
+
+    def _unwiped(self, part: Part) -> NDArray[np.int64]:
+        had = self._wiped.get(part.segment.name, part.dead[:0])
+        if len(had) == len(part.dead):
+            return part.dead[:0]  # rows go and never come back: these are the same
+        return np.setdiff1d(part.dead, had, assume_unique=True)
+
+    def _wipe(self, folder: IndexFolder) -> bool:
+        """Zero the bytes of rows that went; whether there were some.
+
+        This is done before a manifest says so: the feed tells of every row that went after what the old one reflects.
+        """
+        changed = False
+        for part in self._rows.state.parts:
+            rows = self._unwiped(part)
+            if len(rows):
+                folder.wipe(part.segment, rows)
+                self._wiped[part.segment.name] = part.dead
+                changed = True
+        return changed
+
+    def _write(self, folder: IndexFolder) -> None:
+        """The manifest of the present parts.
+
+        Rows that went after the revision it names may be left out already: whoever reads it hears of them again.
+        """
+        entries = [
+            SegmentEntry(part.segment.name, part.segment.meta, self._wiped.get(part.segment.name, part.dead[:0]))
+            for part in self._rows.state.parts
+        ]
+        folder.write(Manifest(self._uuid, self._rows.space.fingerprint, self._reflects, entries))
+        self._seen = folder.stamp()

@@ -1,0 +1,87 @@
+"""Manifest: which segments make up an index on disk, and which state of the gallery they reflect."""
+
+from __future__ import annotations
+
+import json
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis.gallery.index.segment import SegmentMeta
+
+FORMAT = 1
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class SegmentEntry:
+    """One segment of a manifest.
+
+    Attributes:
+        name: Of its folder.
+        meta: What is known of it.
+        dead: int64, rising: rows that do not count; their bytes have been wiped.
+    """
+
+    name: str
+    meta: SegmentMeta
+    dead: NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Manifest:
+    """What an index on disk is.
+
+    Attributes:
+        uuid: Of the gallery it was derived from.
+        space: Fingerprint of the space of its vectors.
+        revision: Of the gallery; what changed later is not in the segments.
+        segments: Its segments.
+    """
+
+    uuid: str
+    space: str
+    revision: int
+    segments: Sequence[SegmentEntry]
+
+    def to_bytes(self) -> bytes:
+        """JSON, with a checksum of all but the checksum."""
+        document = {
+            "format": FORMAT,
+            "uuid": self.uuid,
+            "space": self.space,
+            "revision": self.revision,
+            "segments": [
+                {"name": one.name, "meta": one.meta.to_dict(), "dead": one.dead.tolist()} for one in self.segments
+            ],
+        }
+        return json.dumps({**document, "crc32": _checksum(document)}, indent=1).encode()
+
+    @classmethod
+    def from_bytes(cls, data: bytes) -> Manifest:
+        """Read one.
+
+        Raises:
+            ValueError: It is none, or damaged; the words say how.
+        """
+        try:
+            document = json.loads(data)
+            told = document.pop("crc32")
+            if told != _checksum(document):
+                raise ValueError("its checksum is wrong")
+            if document["format"] != FORMAT:
+                raise ValueError(f"its format is {document['format']}, not {FORMAT}")
+            entries = [
+                SegmentEntry(one["name"], SegmentMeta(**one["meta"]), np.array(one["dead"], np.int64))
+                for one in document["segments"]
+            ]
+            return cls(document["uuid"], document["space"], document["revision"], entries)
+        except (KeyError, TypeError, AttributeError, RecursionError) as error:
+            raise ValueError(f"it lacks a field ({error})") from error
+
+
+def _checksum(document: dict[str, Any]) -> int:
+    return zlib.crc32(json.dumps(document, sort_keys=True).encode())

@@ -1,0 +1,80 @@
+"""Scope: which rows of a state one search is about."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis.gallery.index.segment import Segment
+from visavis.gallery.index.state import Alive, State
+
+DIRECT = 4096
+"""A segment of at most so many rows in question is scored in float32."""
+
+_FEW = 32
+"""So is one of which a filter leaves one row in so many."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Scope:
+    """Rows of a segment that are to be scanned.
+
+    Attributes:
+        segment: The segment.
+        keep: bool ``(N,)``: the rows in question; None for all.
+        bits: The same with one bit a row, the first in the lowest bit.
+        left_out: int64 ``(N + 1,)``: how many rows before each one are not in question.
+    """
+
+    segment: Segment
+    keep: Alive | None = None
+    bits: NDArray[np.uint8] | None = None
+    left_out: NDArray[np.int64] | None = None
+
+    def hard(self) -> NDArray[np.int64]:
+        """The hard rows in question."""
+        rows = self.segment.hard
+        return rows if self.keep is None else rows[self.keep[rows]]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Picked:
+    """Rows that are scored in float32 at once.
+
+    Attributes:
+        segment: The segment.
+        rows: int64 ``(M,)``, rising.
+    """
+
+    segment: Segment
+    rows: NDArray[np.int64]
+
+
+def scopes(state: State, among: NDArray[np.int64] | None) -> tuple[list[Scope], list[Picked]]:
+    """What of each segment is scanned, and what is scored at once.
+
+    Args:
+        state: The rows.
+        among: Keys that may be found; all when None.
+    """
+    scanned: list[Scope] = []
+    picked: list[Picked] = []
+    for part in state.parts:
+        keep = part.alive
+        if among is not None:
+            keep = np.zeros(len(part.segment), np.bool_)
+            keep[part.places(among)] = True
+        total = len(part.segment)
+        count = total if keep is None else int(np.count_nonzero(keep))
+        if count <= max(DIRECT, total // _FEW):
+            rows = np.arange(total) if keep is None else np.flatnonzero(keep)
+            picked.append(Picked(part.segment, rows.astype(np.int64)))
+        elif keep is None or count == total:
+            scanned.append(Scope(part.segment))
+        else:
+            bits = np.packbits(keep, bitorder="little")
+            left_out = np.concatenate([np.zeros(1, np.int64), np.cumsum(~keep)])
+            scanned.append(Scope(part.segment, keep, bits, left_out))
+    return scanned, [one for one in picked if len(one.rows)]
