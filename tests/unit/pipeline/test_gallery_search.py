@@ -1,4 +1,4 @@
-"""Searches of a gallery: candidates against brute force, thresholds that keep to their rate, people who are left out."""
+"""Searches of a gallery: candidates against brute force, thresholds that keep to their rate, people to be left out."""
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
