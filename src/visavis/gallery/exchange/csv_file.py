@@ -5,7 +5,8 @@ from __future__ import annotations
 import csv
 import os
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -42,13 +43,40 @@ def read_csv_embeddings(path: str | Path, *, person: PersonRule | None = None, s
         UsageError: A choice is needed; see `people_of_pictures`.
     """
     where = os.fspath(path)
+    with _table(where) as (header, rows):
+        return embeddings_of(where, _columns(where, header, rows), person=person, several=several)
+
+
+def read_text_rows(path: str | Path, columns: Sequence[str]) -> list[dict[str, str]]:
+    """Rows of a CSV file of texts, by column.
+
+    Raises:
+        UnreadableError: The file cannot be read.
+        InputError: ``exchange.vectors``: it is no table with these columns.
+    """
+    where = os.fspath(path)
+    with _table(where) as (header, rows):
+        missing = [name for name in columns if name not in header]
+        if missing:
+            raise wrong(where, f"has no column {', '.join(missing)}; it has {', '.join(header)}")
+        found = []
+        for number, row in enumerate(rows):
+            if len(row) != len(header):
+                raise wrong(where, f"has {len(row)} cells in row {number} (counted from 0), {len(header)} are due")
+            found.append({name: meant(row[header.index(name)]) for name in columns})
+        return found
+
+
+@contextmanager
+def _table(where: str) -> Iterator[tuple[list[str], Iterator[list[str]]]]:
+    """Header and rows of a file; what goes wrong with either is told in plain words."""
     with os.fdopen(open_regular(where), "r", encoding="utf-8-sig", newline="") as file:
         try:
             rows = _rows(where, file)
             header = next(rows, None)
             if header is None:
                 raise wrong(where, "is empty; it needs a header")
-            return embeddings_of(where, _columns(where, header, rows), person=person, several=several)
+            yield header, rows
         except UnicodeDecodeError as error:
             raise wrong(where, f"is not UTF-8 ({error.reason} at byte {error.start}); save it as UTF-8") from error
         except csv.Error as error:

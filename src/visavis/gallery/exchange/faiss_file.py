@@ -16,11 +16,15 @@ from numpy.typing import NDArray
 
 from visavis._require import require
 from visavis.errors import InputError
+from visavis.gallery.exchange.csv_file import read_text_rows
 from visavis.gallery.exchange.embeddings import LONGEST, Embeddings, checked_embeddings, require_distinct
 from visavis.io._unreadable import printable
 from visavis.io.atomic import write_output
-from visavis.io.files import read_file
+from visavis.io.files import is_file, read_file
 from visavis.io.limits import Limits
+
+SIDECAR = ".people.csv"
+"""What is added to the name of an index for the table of who its ids are."""
 
 _MOST_BYTES = 1 << 36
 _HEAD = struct.Struct("<4siqqqBi")
@@ -47,7 +51,8 @@ def read_faiss_embeddings(path: str | Path, *, several: bool = False) -> Embeddi
 
     Args:
         path: A file of ``faiss.write_index``: ``IndexFlat``, ``IndexScalarQuantizer``, or one of them in an
-            ``IndexIDMap`` or ``IndexIDMap2``. Without ids the numbers of the rows are the people.
+            ``IndexIDMap`` or ``IndexIDMap2``. Without ids the numbers of the rows are the people. A table
+            ``NAME.people.csv`` beside it, ``id, person, name``, says who the ids are.
         several: Whether vectors of one id are samples of one person.
 
     Raises:
@@ -59,10 +64,23 @@ def read_faiss_embeddings(path: str | Path, *, several: bool = False) -> Embeddi
     where = os.fspath(path)
     data = memoryview(read_file(path, Limits(max_bytes=_MOST_BYTES)))
     vectors, ids = faiss_vectors(where, data)
-    people = [str(one) for one in ids.tolist()]
+    listed = [str(one) for one in ids.tolist()]
     if not several:
-        require_distinct(where, people)
-    return checked_embeddings(where, people=people, vectors=vectors)
+        require_distinct(where, listed)
+    table = Path(f"{where}{SIDECAR}")
+    if not is_file(table):
+        return checked_embeddings(where, people=listed, vectors=vectors)
+    known = {row["id"]: row for row in read_text_rows(table, ("id", "person", "name"))}
+    missing = next((one for one in listed if one not in known), None)
+    if missing is not None:
+        raise refused(where, f"holds the id {missing}, which {table.name} beside it does not name; remove the table or "
+                             "complete it")  # fmt: skip
+    return checked_embeddings(
+        where,
+        people=[known[one]["person"] for one in listed],
+        vectors=vectors,
+        names=[known[one]["name"] or None for one in listed],
+    )
 
 
 def faiss_vectors(where: str, data: memoryview) -> tuple[NDArray[np.float32], NDArray[np.int64]]:

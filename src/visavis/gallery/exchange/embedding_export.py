@@ -1,0 +1,106 @@
+"""The faces of a gallery as embeddings for other programs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from visavis.errors import InputError
+from visavis.gallery.exchange.csv_file import harmless, write_csv_embeddings
+from visavis.gallery.exchange.embeddings import Embeddings
+from visavis.gallery.exchange.faiss_file import SIDECAR, write_faiss_embeddings
+from visavis.gallery.exchange.npz_file import write_npz_embeddings
+from visavis.gallery.exchange.parquet_file import write_parquet_embeddings
+from visavis.io.atomic import write_output
+from visavis.io.csv_rows import csv_rows
+
+if TYPE_CHECKING:
+    from visavis.gallery.gallery import Gallery
+
+WRITERS: dict[str, Callable[[str | Path, Embeddings], Path]] = {
+    ".npz": write_npz_embeddings,
+    ".csv": write_csv_embeddings,
+    ".parquet": write_parquet_embeddings,
+}
+"""Formats of one row a face, by suffix."""
+FAISS = ".faiss"
+
+
+def embeddings_of_gallery(gallery: Gallery) -> Embeddings:
+    """The samples of everybody who may be found at this moment, a row each.
+
+    Raises:
+        InputError: ``gallery.empty``: there are none.
+    """
+    rows: list[dict[str, Any]] = []
+    parts: list[NDArray[np.float32]] = []
+    with gallery.snapshot() as snapshot:
+        info = snapshot.info
+        listed = [row for page in snapshot.people() for row in page]
+        usable = {row["key"]: row for row in listed if _usable(row)}
+        for page, vectors in snapshot.samples():
+            keep = [place for place, row in enumerate(page) if row["person"] in usable]
+            rows += [page[place] for place in keep]
+            parts.append(vectors[keep])
+    if not rows:
+        raise _empty(gallery)
+    lost = len(listed) - len(usable)
+    return Embeddings(
+        people=tuple(usable[row["person"]]["person"] for row in rows),
+        vectors=np.concatenate(parts),
+        norms=np.array([row["norm"] for row in rows], np.float32),
+        sources=tuple(row["source"] for row in rows),
+        digests=tuple(row["sha256"] for row in rows),
+        boxes=np.array([[row[side] for side in ("left", "top", "right", "bottom")] for row in rows], np.float32),
+        scores=np.array([row["score"] for row in rows], np.float32),
+        quality=np.array([np.nan if row["quality"] is None else row["quality"] for row in rows], np.float32),
+        names=tuple(usable[row["person"]]["name"] for row in rows),
+        fingerprint=info.space.fingerprint,
+        space=info.space,
+        made_by=info.made_by,
+        notes=(f"{lost} people who expired or withdrew consent were left out",) if lost else (),
+    )
+
+
+def write_faiss_gallery(gallery: Gallery, path: str | Path) -> int:
+    """Write a FAISS index with one vector a person, the one that searches compare, and a table of who they are.
+
+    The ids are the keys of the people; the table ``NAME.faiss.people.csv`` has ``id, person, name``.
+
+    Returns:
+        Number of people.
+
+    Raises:
+        InputError: ``gallery.empty``: there are none.
+        UsageError: A path cannot be written.
+        DependencyError: faiss is not installed.
+    """
+    usable = {person.key: person for person in gallery.people() if person.usable()}
+    rows: dict[int, NDArray[np.float32]] = {}
+    for part in gallery.changes(0):
+        for gone in part.removed.tolist():
+            rows.pop(gone, None)
+        rows |= {key: row for key, row in zip(part.keys.tolist(), part.vectors, strict=True) if key in usable}
+    if not rows:
+        raise _empty(gallery)
+    keys = sorted(rows)
+    write_faiss_embeddings(path, np.stack([rows[key] for key in keys]), np.array(keys, np.int64))
+    table = [(key, harmless(usable[key].person), harmless(usable[key].name or "")) for key in keys]
+    write_output(f"{path}{SIDECAR}", csv_rows(("id", "person", "name"), table))
+    return len(keys)
+
+
+def _usable(row: dict[str, Any]) -> bool:
+    return row["consent_withdrawn"] is None and (row["expires"] is None or row["expires"] > datetime.now(UTC))
+
+
+def _empty(gallery: Gallery) -> InputError:
+    return InputError(
+        f"the gallery {gallery.path} has no sample of anybody who may be found; there is nothing to write",
+        reason="gallery.empty",
+    )
