@@ -25,6 +25,7 @@ from visavis.cli import (
     evaluate,
     explain,
     export,
+    gallery,
     identify,
     mix,
     models,
@@ -59,6 +60,7 @@ app.command("detect")(detect.detect)
 app.command("align")(align.align)
 app.command("embed")(embed.embed)
 app.command("enrol")(enrol.enrol)
+app.add_typer(gallery.app, name="gallery")
 app.command("assess")(assess.assess)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 
 from visavis.errors import UsageError
 
@@ -27,6 +28,11 @@ class Consent:
             raise UsageError(f"the basis of a consent is 1 to 1000 characters; got {len(self.basis)}")
         check_moment(self.given, "Consent.given")
         check_moment(self.withdrawn, "Consent.withdrawn")
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a JSON-ready dictionary."""
+        withdrawn = None if self.withdrawn is None else self.withdrawn.isoformat()
+        return {"basis": self.basis, "given": self.given.isoformat(), "withdrawn": withdrawn}
 
 
 def check_moment(moment: datetime | None, name: str) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import Any
 
@@ -17,7 +17,7 @@ class Event:
         when: When.
         who: Name of the user, as the system or the caller of `Gallery.open` gave it.
         what: ``created``, ``added``, ``updated``, ``removed``, ``moved``, ``merged``, ``purged``, ``migrated``,
-            ``upgraded``.
+            ``upgraded``, ``imported``.
         detail: Ids and numbers; no name, metadata or path of anybody.
     """
 
@@ -26,6 +26,10 @@ class Event:
     who: str
     what: str
     detail: Mapping[str, Any] = field(hash=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a JSON-ready dictionary."""
+        return {**asdict(self), "when": self.when.isoformat()}
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,3 +55,7 @@ class Correction:
     source: str
     target: str | None
     reason: str
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a JSON-ready dictionary."""
+        return {**asdict(self), "when": self.when.isoformat()}

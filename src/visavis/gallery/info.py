@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from visavis.types import Provenance, TemplateSpace
 
@@ -39,3 +39,7 @@ class GalleryInfo:
     revision: int
     people: int
     samples: int
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a JSON-ready dictionary, with the fingerprint of the space."""
+        return {**asdict(self), "created": self.created.isoformat(), "fingerprint": self.space.fingerprint}

@@ -43,3 +43,17 @@ class Person:
         moment = datetime.now(UTC) if now is None else now
         withdrawn = self.consent is not None and self.consent.withdrawn is not None
         return not withdrawn and (self.expires is None or self.expires > moment)
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a JSON-ready dictionary, with ``usable`` at this moment."""
+        return {
+            "person": self.person,
+            "key": self.key,
+            "name": self.name,
+            "metadata": dict(self.metadata),
+            "consent": None if self.consent is None else self.consent.to_dict(),
+            "expires": None if self.expires is None else self.expires.isoformat(),
+            "created": self.created.isoformat(),
+            "samples": self.samples,
+            "usable": self.usable(),
+        }

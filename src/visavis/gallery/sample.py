@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any
 
@@ -74,6 +75,11 @@ class Sample:
     norm: float
     crop_template: str | None
     created: datetime
+
+    def to_dict(self) -> dict[str, Any]:
+        """The fields as a JSON-ready dictionary; None for a quality that was not assessed."""
+        quality = None if math.isnan(self.quality) else self.quality
+        return {**asdict(self), "box": list(self.box), "quality": quality, "created": self.created.isoformat()}
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -87,7 +87,8 @@ def find(transaction: Transaction, person: str) -> Person:
     row = transaction.connection.execute(sql.select(t.person).where(t.person.c.person == check_id(person))).first()
     if row is None:
         raise InputError(
-            f"nobody in this gallery has the id {person!r}; visavis gallery people lists them", reason="gallery.person"
+            f"nobody in this gallery has the id {person!r}; visavis gallery people FILE lists them",
+            reason="gallery.person",
         )
     return _person(row)
 

@@ -107,7 +107,7 @@ def one(transaction: Transaction, number: int) -> Sample:
     row = transaction.connection.execute(samples_query().where(t.sample.c.id == int(number))).first()
     if row is None:
         raise InputError(
-            f"there is no sample {number} in this gallery; visavis gallery show PERSON lists those of a person",
+            f"there is no sample {number} in this gallery; visavis gallery show FILE PERSON lists those of a person",
             reason="gallery.sample",
         )
     return sample_of(row)
