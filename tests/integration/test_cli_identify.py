@@ -151,7 +151,7 @@ def test_without_stored_crops_there_is_nothing_to_explain(capfd, tmp_path, pipel
     portraits[0].save(tmp_path / "a.png")
     words = ("identify", tmp_path / "a.png", "--gallery", tmp_path / "people.gallery")
     ran = call(capfd, *words, "--explain", tmp_path / "maps.png", "--json")
-    assert ran.code == 3 and ran.json["error"]["reason"] == "gallery.crop" and "visavis explain" in ran.err
+    assert ran.code == 3 and ran.json["error"]["reason"] == "gallery.crops" and "visavis explain" in ran.err
 
 
 def test_only_some_people_are_searched(capfd, place):

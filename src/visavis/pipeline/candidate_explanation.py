@@ -72,7 +72,7 @@ def stored_crop(pipeline: Pipeline, gallery: Gallery, person: str) -> tuple[Crop
         raise InputError(
             f"the gallery keeps no {template} crop of {person} ({len(samples)} samples), so there is nothing to draw a "
             "map on; enrol with crops kept, or compare with a picture of the person: visavis explain A B",
-            reason="gallery.crop",
+            reason="gallery.crops",
         )
     crops = Crops(pixels[None], np.full((1, 2, 3), np.nan), template, Status.good(1), pipeline.space.detector)
     return crops, f"right is the best of the {len(samples)} samples of {person}: {best.source}"
