@@ -19,6 +19,7 @@ from visavis.gallery.index.keeper import Keeper
 from visavis.gallery.index.scan_codes import Scan
 from visavis.gallery.index.search import SearchCounts
 from visavis.gallery.index.segment_index import SegmentIndex
+from visavis.gallery.index.state import Part
 from visavis.gallery.index.upkeep import Kind, check_kind, walks
 from visavis.types import Candidates, Templates
 
@@ -83,6 +84,11 @@ class LiveIndex:
     def counts(self) -> SearchCounts:
         """What all searches so far had to do."""
         return self._rows.counts
+
+    @property
+    def parts(self) -> tuple[Part, ...]:
+        """The segments that are scanned or walked; the latest rows are in none of them."""
+        return self._rows.state.parts
 
     @property
     def revision(self) -> int:
