@@ -66,40 +66,56 @@ def draw_people(picture: Picture, found: Identification) -> NDArray[np.uint8]:
     page = Image.fromarray(picture.pixels).resize((width, height), Image.Resampling.BICUBIC)
     pen = ImageDraw.Draw(page)
     side = max(width, height)
+    boxes = {
+        number: np.array(face.box).reshape(2, 2) / np.array(picture.scale) * factor
+        for number, face in enumerate(found.faces)
+        if face.box is not None
+    }
+    for number, box in boxes.items():
+        corners = [*box[0].tolist(), *box[1].tolist()]
+        pen.rectangle(corners, outline=_colour(found.faces[number]), width=max(2, side // 400))
     plates: list[tuple[float, float, float, float]] = []
     # Nobody's plates are placed last, so that they give way to names.
-    for face in sorted(found.faces, key=lambda one: one.person is None):
-        if face.box is None:
-            continue
-        box = np.array(face.box).reshape(2, 2) / np.array(picture.scale) * factor
-        colour = _NOBODY if face.person is None else _SOMEBODY
-        pen.rectangle([*box[0].tolist(), *box[1].tolist()], outline=colour, width=max(2, side // 400))
-        text, font = _written(_name(face), max(15, side // 55))
+    for number, box in sorted(boxes.items(), key=lambda one: found.faces[one[0]].person is None):
+        face = found.faces[number]
+        text, font = _written(_name(face), max(15, side // 55), instead=f"face {number}")
         extent = pen.textbbox((0, 0), text, font=font, anchor="lt")
         margin = max(3, int(font.size) // 4)
         place = _place((extent[2] + 2 * margin, extent[3] + 2 * margin), box, (width, height), plates)
-        pen.rectangle(place, fill=colour)
+        pen.rectangle(place, fill=_colour(face))
         pen.text((place[0] + margin, place[1] + margin), text, font=font, fill=(255, 255, 255), anchor="lt")
         plates.append(place)
     return np.array(page, np.uint8)
 
 
+def _colour(face: IdentifiedFace) -> tuple[int, int, int]:
+    return _NOBODY if face.person is None else _SOMEBODY
+
+
 def _name(face: IdentifiedFace) -> str:
     text = "nobody" if face.person is None else face.name or face.person
-    return text if len(text) <= 40 else text[:39] + "\u2026"
+    return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _written(text: str, size: int) -> tuple[str, Any]:
-    """The text and a font that can show it; without one, the text in ASCII as far as it goes."""
+def _written(text: str, size: int, *, instead: str) -> tuple[str, Any]:
+    """The text and a font that can show it; without one, the text in ASCII, or another where nothing of it is."""
+    plain = ImageFont.load_default(size)
     if text.isascii():
-        return text, ImageFont.load_default(size)
+        return text, plain
     for name in _FONTS:
         try:
-            return text, ImageFont.truetype(name, size)
+            font = ImageFont.truetype(name, size)
         except OSError:
             continue
-    plain = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
-    return plain.encode("ascii", "replace").decode(), ImageFont.load_default(size)
+        if all(_shows(font, letter) for letter in set(text)):
+            return text, font
+    letters = "".join(one for one in unicodedata.normalize("NFKD", text) if not unicodedata.combining(one))
+    return (letters if letters.isascii() else instead), plain
+
+
+def _shows(font: ImageFont.FreeTypeFont, letter: str) -> bool:
+    """Whether a font has a letter: what it lacks looks like a character that no font has."""
+    return letter.isspace() or bytes(font.getmask(letter)) != bytes(font.getmask("\U0010fffe"))
 
 
 def _place(

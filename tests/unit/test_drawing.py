@@ -56,6 +56,15 @@ def test_plates_do_not_cover_each_other_and_stay_in_the_picture():
     assert is_colour(page, GREEN).sum() > 0.93 * sum(alone)
 
 
+def test_boxes_are_not_drawn_over_plates():
+    one, two = ((400, 200, 500, 320), "ann"), ((405, 150, 425, 195), None)
+    page, alone = draw_people(blank(), found(one, two)), draw_people(blank(), found(one))
+    plate = is_colour(alone[:200], GREEN)
+    rows, columns = np.nonzero(plate)
+    inner = np.s_[rows.min() : 198, columns.min() : columns.max()]
+    assert (page[inner] == alone[inner]).mean() > 0.7  # only the plate of nobody may lie there
+
+
 @pytest.mark.parametrize("name", ["José Müller", "张伟", "x" * 300, "Žižek"])
 def test_any_name_is_drawn(name):
     page = draw_people(blank(), found(((400, 200, 500, 320), name)))
