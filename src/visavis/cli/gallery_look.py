@@ -81,12 +81,12 @@ def check(file: File, as_json: options.Json = False) -> int:
 
 
 def people(file: File, where: Where = None, as_json: options.Json = False) -> None:
-    """Everybody in a gallery, in the order in which they were added.
+    """Everybody in a gallery, by id.
 
     Example: visavis gallery people staff.gallery --where team=night
     """
     with opened(file) as gallery:
-        found = gallery.people(where=entries(where or [], option="--where"))
+        found = sorted(gallery.people(where=entries(where or [], option="--where")), key=lambda one: one.person)
     if as_json:
         print_json({"gallery": str(file), "people": [person.to_dict() for person in found]})
         return
