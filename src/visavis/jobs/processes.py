@@ -24,7 +24,8 @@ class ProcessEngine:
     """Does chunks in processes of their own: for work that holds the interpreter, or that may crash it.
 
     A worker that dies is replaced and its chunk is done again. Workers end by themselves when this process dies. No
-    command of visavis uses it: packing spends its time in networks and decoders, which threads run side by side.
+    command of visavis uses it: packing, embedding and enrolling spend their time in networks and decoders, which
+    threads run side by side as fast as processes do.
 
     Args:
         workers: Number of processes; one a core when None.

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from visavis.gallery.gallery import Gallery
 
 Progress = Callable[[int, int], None]
-CHUNK = 32
+CHUNK = 16
 """Pictures of a chunk, and of a write: what a kill makes each worker do again, at most."""
 _VERSION = 1
 
