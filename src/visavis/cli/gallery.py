@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import typer
 
-from visavis.cli import gallery_corrections, gallery_look
+from visavis.cli import gallery_corrections, gallery_exchange, gallery_look
 
 app = typer.Typer(no_args_is_help=True, help="Look at a gallery and set it right.", rich_markup_mode=None)
 app.command("info")(gallery_look.info)
@@ -17,6 +17,9 @@ app.command("remove")(gallery_corrections.remove)
 app.command("merge")(gallery_corrections.merge)
 app.command("move")(gallery_corrections.move)
 app.command("purge")(gallery_corrections.purge)
+app.command("export")(gallery_exchange.export)
+app.command("import")(gallery_exchange.import_)
+app.command("migrate")(gallery_exchange.migrate)
 
 
 @app.callback()
