@@ -42,7 +42,7 @@ def fit_verification(
         space: Fingerprint of the template space.
         population: Whom the impostors are.
         caution: What a reader must know.
-        provenance: Where the scores come from.
+        provenance: Where the scores come from; why there is no likelihood ratio is added as ``no_llr``.
 
     Raises:
         UsageError: Too few impostor pairs for two points, or similarities that are not finite.
@@ -79,7 +79,12 @@ def fit_verification(
     people = 0 if pairs is None else pairs.people
     curve: Knots = ()
     if pairs is not None and genuine is not None and genuine.size >= 2 * LEAST_PAIRS:
-        curve = fit_log10_lr(pairs, genuine)
+        try:
+            curve = fit_log10_lr(pairs, genuine)
+        except UsageError as error:
+            if not np.isfinite(genuine).all():
+                raise
+            record["no_llr"] = error.message  # thresholds hold without it
     return Calibration(
         name, "verification", space, population, tuple(points), caution, record, people=people, llr=curve
     )

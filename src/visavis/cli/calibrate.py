@@ -119,5 +119,5 @@ def _print(fitted: Calibration, out: Path) -> None:
             f"{searches.points[0].fpir:.1g} to {min(one.fpir for one in searches.points):.1g}"
         )
     if not fitted.llr:
-        target.print("no likelihood ratio: too few mated pairs")
+        target.print(f"no likelihood ratio: {fitted.provenance.get('no_llr', 'too few mated pairs')}")
     target.print(f"written to {out}")

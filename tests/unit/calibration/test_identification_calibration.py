@@ -7,8 +7,10 @@ import math
 import numpy as np
 import pytest
 
+from visavis.calibration.fit import fit_verification
 from visavis.calibration.identification import IdentificationTable, SearchPoint
 from visavis.calibration.identification_fit import Strangers, fit_identification, hits
+from visavis.calibration.impostors import Impostors
 from visavis.calibration.table import Calibration, shipped
 from visavis.errors import ModelError, UsageError
 from visavis.types import FPIR
@@ -148,3 +150,17 @@ def test_a_calibration_without_them_says_how_to_get_them():
     with pytest.raises(ModelError, match="visavis calibrate FOLDER") as caught:
         older.search_threshold(FPIR(0.01), size=10)
     assert caught.value.reason == "calibration.identification"
+
+
+def test_thresholds_are_fitted_where_pairs_are_too_well_apart_for_a_likelihood_ratio():
+    rows = unit(120)
+    fitted = fit_verification(
+        Impostors.of_templates(rows, range(120)), [0.99] * 100, name="apart", space="0" * 16, population="planted",
+        caution="-", provenance={},
+    )  # fmt: skip
+    assert fitted.llr == () and "hardly overlap" in fitted.provenance["no_llr"] and len(fitted.points) > 1
+    with pytest.raises(UsageError, match="NaN"):
+        fit_verification(
+            Impostors.of_templates(rows, range(120)), [np.nan] * 100, name="apart", space="0" * 16,
+            population="planted", caution="-", provenance={},
+        )  # fmt: skip

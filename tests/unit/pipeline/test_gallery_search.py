@@ -1,5 +1,6 @@
 """Searches of a gallery: candidates against brute force, thresholds that keep to their rate, people to be left out."""
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
@@ -155,3 +156,13 @@ def test_no_person_is_two_faces_and_the_number_of_samples_counts(opened):
     # A person of many pictures is similar to everybody: of two above their thresholds the one further above is named.
     many = one("eve", several + 0.02, 8)
     assert search.named([[many, one("bob", several + 0.01)]], scope)[0].person == "bob"
+
+
+def test_eight_threads_find_what_one_finds(opened):
+    made, search = opened
+    enrol(made, crowd(100))
+    scope = search.scope()
+    probes = [templates(crowd(20, seed)) for seed in range(16)]
+    serial = [search.candidates(one, depth=5, scope=scope) for one in probes]
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda one: search.candidates(one, depth=5, scope=scope), probes)) == serial
