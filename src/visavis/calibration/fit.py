@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from visavis.calibration.impostors import Impostors
 from visavis.calibration.likelihood_ratio import LEAST_PAIRS, Knots, fit_log10_lr
@@ -77,14 +77,21 @@ def fit_verification(
         )
     record = {**provenance, "nonmated_pairs": int(count), "mated_pairs": 0 if genuine is None else int(genuine.size)}
     people = 0 if pairs is None else pairs.people
-    curve: Knots = ()
-    if pairs is not None and genuine is not None and genuine.size >= 2 * LEAST_PAIRS:
-        try:
-            curve = fit_log10_lr(pairs, genuine)
-        except UsageError as error:
-            if not np.isfinite(genuine).all():
-                raise
-            record["no_llr"] = error.message  # thresholds hold without it
+    curve, why_not = ((), "") if pairs is None or genuine is None else _curve(pairs, genuine)
+    if why_not:
+        record["no_llr"] = why_not
     return Calibration(
         name, "verification", space, population, tuple(points), caution, record, people=people, llr=curve
     )
+
+
+def _curve(pairs: Impostors, genuine: NDArray[np.float64]) -> tuple[Knots, str]:
+    """The likelihood ratio, or none and why: the thresholds hold without it."""
+    if genuine.size < 2 * LEAST_PAIRS:
+        return (), f"{genuine.size} mated pairs are too few"
+    try:
+        return fit_log10_lr(pairs, genuine), ""
+    except UsageError as error:
+        if not np.isfinite(genuine).all():
+            raise
+        return (), error.message
