@@ -223,8 +223,8 @@ def page(record: dict[str, Any]) -> str:
         "What the shipped thresholds do on people whom they were not fitted on: one picture a person, each in turn a "
         "stranger to galleries of the others, exact over all galleries of a size. *Predicted*: the 95 % interval for "
         "as many other people of the population; *beyond*: the gallery is larger than what was measured, the threshold "
-        "carried on. Profiles among profiles pass the thresholds oftener than was asked, frontal pictures of CFP less "
-        "often: a rate holds for its population.",
+        "carried on; *few*: fewer than ten false searches, no claim rests on it. Profiles among profiles pass strict "
+        "thresholds oftener than was asked, frontal pictures of CFP less often: a rate holds for its population.",
         "",
         row("people", "role", "gallery", "target", "realised", "false searches", "predicted, 95 %", ""),
         "|---|---|---|---|---|---|---|---|",
@@ -241,7 +241,12 @@ def page(record: dict[str, Any]) -> str:
                     f"{line['realised']:.4f}",
                     f"{line['false_searches_of_all_people']:.1f}",
                     f"{low:.4f} .. {high:.4f}",
-                    "beyond" if line["extrapolated"] else "",
+                    ", ".join(
+                        [
+                            *(["beyond"] if line["extrapolated"] else []),
+                            *(["few"] if line["false_searches_of_all_people"] < 10 else []),
+                        ]
+                    ),
                 )
             )
     beyond = record["carried_on"]
