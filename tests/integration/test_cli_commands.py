@@ -16,6 +16,7 @@ import visavis
 from commands import call, run
 from visavis import FMR
 from visavis.cli import demo
+from visavis.gallery.exchange.columns import space_of
 
 pytestmark = pytest.mark.usefixtures("one_pipeline")
 
@@ -336,7 +337,9 @@ def test_embed_writes_the_templates_of_python(pictures, tmp_path, capfd, suffix)
     assert [row["reason"] for row in report["failed"]] == ["no-face", "unreadable.missing"]
     if suffix == ".npz":
         stored = dict(np.load(out))
-        assert json.loads(str(stored["meta"])) == {name: report[name] for name in ("space", "made_by")}
+        meta = json.loads(str(stored["meta"]))
+        assert (meta["space"], meta["made_by"]) == (report["space"], report["made_by"])
+        assert space_of(meta["template_space"]).fingerprint == report["space"]
         found, images, boxes = stored["vector"], stored["image"].tolist(), stored["box"]
     else:
         rows = table(out)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import json
 import zipfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO
+from typing import TYPE_CHECKING, BinaryIO
 
 import numpy as np
 
@@ -32,6 +31,7 @@ def write_templates(path: Path, made: EmbeddedPictures, *, space: TemplateSpace,
         UsageError: Another suffix, or the path cannot be written.
         DependencyError: Parquet without its package.
     """
+    from visavis.gallery.exchange.columns import about_text
     from visavis.recognition.compact_file import SUFFIX
 
     suffix = path.suffix.lower()
@@ -40,7 +40,7 @@ def write_templates(path: Path, made: EmbeddedPictures, *, space: TemplateSpace,
     if suffix != ".npz":
         return write_table_parts(path, _with_space(made, space.fingerprint))
     with output_file(path) as file:
-        _write_npz(file, made, space.fingerprint, {"space": space.fingerprint, "made_by": made_by.to_dict()})
+        _write_npz(file, made, space.fingerprint, about_text(space, made_by))
     return path
 
 
@@ -49,7 +49,7 @@ def _with_space(made: EmbeddedPictures, fingerprint: str) -> Iterator[Columns]:
         yield columns | {"space": np.full(len(columns["image"]), fingerprint)}
 
 
-def _write_npz(file: BinaryIO, made: EmbeddedPictures, fingerprint: str, meta: dict[str, Any]) -> None:
+def _write_npz(file: BinaryIO, made: EmbeddedPictures, fingerprint: str, about: str) -> None:
     """What `numpy.savez` writes of the whole columns, byte for byte, with one part in memory at a time."""
     from visavis.pipeline.bulk_embedding import COLUMNS
 
@@ -65,7 +65,7 @@ def _write_npz(file: BinaryIO, made: EmbeddedPictures, fingerprint: str, meta: d
                 np.lib.format.write_array_header_1_0(member, header)
                 for part in made.parts([name]):
                     member.write(part[name].astype(dtype).tobytes())
-        for name, array in (("space", np.full(rows, fingerprint)), ("meta", np.array(json.dumps(meta)))):
+        for name, array in (("space", np.full(rows, fingerprint)), ("meta", np.array(about))):
             with archive.open(f"{name}.npy", "w", force_zip64=True) as member:
                 np.lib.format.write_array(member, array, allow_pickle=False)
 
