@@ -32,7 +32,7 @@ def save_people(folder: Path, portraits: Sequence[Path], *, people: int, each: i
         place = folder / f"p{person:02}"
         place.mkdir(parents=True)
         for number in range(each):
-            turned = small[person % len(small)].rotate(1.5 * (number % 7) - 4.5, fillcolor=(128, 128, 128))
+            turned = small[person % len(small)].rotate(1.5 * (number % 7) - 4.5, fillcolor=(90, 110, 130))
             picture = ImageEnhance.Brightness(turned).enhance(0.8 + 0.4 * (person * each + number) / (people * each))
             picture.save(place / f"{number}.jpg", quality=92)
     return folder

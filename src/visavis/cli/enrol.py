@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -220,7 +221,10 @@ def _require_some(made: Enrolment, failed: list[dict[str, str]]) -> None:
 def _odd(pipeline: Pipeline, gallery: Gallery, made: Enrolment) -> list[str]:
     from visavis.pipeline.odd_samples import odd_samples
 
-    changed = dict.fromkeys(made.pictures[place].person for place in sorted(made.enrolled))
+    rows = Counter(made.pictures[place].person for place in (*made.enrolled, *made.already))
+    more = gallery.info.samples > rows.total()  # else somebody of one picture has no other sample
+    added = dict.fromkeys(made.pictures[place].person for place in sorted(made.enrolled))
+    changed = [person for person in added if more or rows[person] > 1]
     try:
         return odd_samples(gallery, changed, pipeline.calibration())
     except ModelError as error:

@@ -149,7 +149,7 @@ class _Enrolling:
         )
         faces: dict[int, FaceSample] = dict(zip(left, found, strict=True))
         samples = {place: one.sample for place, one in faces.items() if one.sample is not None}
-        for person in {self.pictures[place].person for place in (*samples, *already)}:
+        for person in dict.fromkeys(self.pictures[place].person for place in sorted((*samples, *already))):
             self.people.write(person)
         added = self.gallery.add_samples(list(samples.values())) if samples else []
         enrolled = [place for place, sample in zip(samples, added, strict=True) if sample is not None]

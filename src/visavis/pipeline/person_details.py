@@ -55,14 +55,14 @@ class PeopleWriter:
         self._consent = None if basis is None else Consent(basis, datetime.now(UTC))
         self._expires = expires
         self._lock = threading.Lock()
-        self._known: dict[str, Failure | None] = {}
+        self._known: dict[str, Person | Failure | None] = {}
+        self._written: set[str] = set()
 
     def refusal(self, person: str) -> Failure | None:
         """Why samples of a person may not be added: an id that no gallery takes, time or consent that ended."""
         with self._lock:
-            if person not in self._known:
-                self._known[person] = self._looked_up(person)
-            return self._known[person]
+            known = self._looked_up(person)
+        return known if isinstance(known, Failure) else None
 
     def write(self, person: str) -> None:
         """Write down what is known of somebody of whom a sample is there, or is about to be."""
@@ -71,33 +71,37 @@ class PeopleWriter:
             "name": details.name, "metadata": details.metadata, "consent": self._consent, "expires": self._expires,
         }  # fmt: skip
         given = {key: value for key, value in given.items() if value is not None}
-        if not given:
-            return
-        found = self._gallery.add_person(person, **given)
-        same = {
-            "name": found.name == details.name,
-            "metadata": found.metadata == details.metadata,
-            "consent": _basis(found.consent) == _basis(self._consent),
-            "expires": found.expires == self._expires,
-        }
-        changed = {key: value for key, value in given.items() if not same[key]}
-        if changed:
-            self._gallery.update_person(person, **changed)
+        with self._lock:
+            if not given or person in self._written:
+                return
+            known = self._looked_up(person)
+            there = known if not isinstance(known, Failure) and known else self._gallery.add_person(person, **given)
+            changed = {key: value for key, value in given.items() if _differs(key, value, getattr(there, key))}
+            if changed:
+                self._gallery.update_person(person, **changed)
+            self._written.add(person)
 
-    def _looked_up(self, person: str) -> Failure | None:
-        try:
-            check_id(person)
-        except InputError as error:
-            return Failure.of(error)
-        found = _found(self._gallery, person)
-        if found is None or found.usable():
-            return None
-        ended = "consent was withdrawn" if found.consent and found.consent.withdrawn else "the time to keep it is over"
-        return Failure(
-            "gallery.consent",
-            f"{person!r} is in the gallery and may not be added to, as {ended}; erase it with visavis gallery purge, "
-            "then enrol anew",
-        )
+    def _looked_up(self, person: str) -> Person | Failure | None:
+        if person not in self._known:
+            self._known[person] = _look_up(self._gallery, person)
+        return self._known[person]
+
+
+def _look_up(gallery: Gallery, person: str) -> Person | Failure | None:
+    """Somebody who is there; why nothing may be added; None for somebody new."""
+    try:
+        check_id(person)
+    except InputError as error:
+        return Failure.of(error)
+    found = _found(gallery, person)
+    if found is None or found.usable():
+        return found
+    ended = "consent was withdrawn" if found.consent and found.consent.withdrawn else "the time to keep it is over"
+    return Failure(
+        "gallery.consent",
+        f"{person!r} is in the gallery and may not be added to, as {ended}; erase it with visavis gallery purge, "
+        "then enrol anew",
+    )
 
 
 def _found(gallery: Gallery, person: str) -> Person | None:
@@ -109,5 +113,8 @@ def _found(gallery: Gallery, person: str) -> Person | None:
         return None
 
 
-def _basis(consent: Consent | None) -> str | None:
-    return None if consent is None else consent.basis
+def _differs(key: str, given: Any, there: Any) -> bool:
+    """Whether something is to be written; a consent on the same basis stands with its own date."""
+    if key == "consent":
+        return there is None or bool(there.basis != given.basis)
+    return bool(given != there)
