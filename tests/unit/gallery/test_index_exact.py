@@ -1,5 +1,6 @@
 """An index answers what a plain loop over all rows answers, whatever it scans."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -35,7 +36,7 @@ def scanned(keys, vectors, how, *, cuts=()):
     keys, vectors = np.asarray(keys)[order], vectors[order]
     ends = [0, *cuts, len(keys)]
     parts = []
-    for start, end in zip(ends, ends[1:], strict=False):
+    for start, end in itertools.pairwise(ends):
         rows = vectors[start:end]
         made = build_segment(keys[start:end], lambda a, b, rows=rows: rows[a:b], dimension=vectors.shape[1], scan=how)
         parts.append(Part(made))

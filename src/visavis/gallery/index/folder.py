@@ -11,7 +11,7 @@ import os
 import re
 import secrets
 import shutil
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -86,10 +86,17 @@ class IndexFolder:
     def write(self, manifest: Manifest) -> None:
         """Replace the manifest, then remove segments that it does not name."""
         write_atomically(self.path / _MANIFEST, manifest.to_bytes())
-        named = {one.name for one in manifest.segments}
-        for entry in self.path.iterdir():
-            if entry.is_dir() and _NAME.fullmatch(entry.name) and entry.name not in named:
-                shutil.rmtree(entry, ignore_errors=True)  # where readers hold it open, the next writer tries again
+        for entry in self._strays({one.name for one in manifest.segments}):
+            shutil.rmtree(entry, ignore_errors=True)  # where readers hold it open, the next writer tries again
+
+    def strays(self, named: Collection[str]) -> bool:
+        """Whether there are folders of segments besides those named, which processes that died left behind."""
+        return bool(self._strays(named))
+
+    def _strays(self, named: Collection[str]) -> list[Path]:
+        if not self.path.is_dir():
+            return []
+        return [one for one in self.path.iterdir() if _NAME.fullmatch(one.name) and one.name not in named]
 
     def build(self, make: Callable[[Allocate, str], Segment]) -> Segment:
         """Make a segment in files of its own.

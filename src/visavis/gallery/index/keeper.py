@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,6 +21,7 @@ from visavis.gallery.index.vectors import ReadRows
 
 _log = logging.getLogger("visavis")
 _TRIES = 5
+_NEVER = (-1, -1, -1)
 
 
 class Keeper:
@@ -39,9 +40,10 @@ class Keeper:
         self._uuid = uuid
         self._kind: Kind = kind
         self._working = threading.RLock()
-        self._seen: tuple[int, int, int] | None = None
+        self._seen: tuple[int, int, int] | None = _NEVER
         self._reflects = 0
         self._wiped: dict[str, NDArray[np.int64]] = {}
+        self._untidy = False
         self.overtaken = False
 
     def open(self, changes: Callable[[int], Iterable[Changes]], *, newest: int) -> bool:
@@ -59,14 +61,16 @@ class Keeper:
         try:
             self._seen = self._folder.stamp()
             self.overtaken = False
-            return self._take(self._folder, changes, newest)
+            taken = self._take(self._folder, changes, newest)
+            self._untidy = self._folder.strays(self._names()) or not (taken or self._seen is None)
+            return taken
         finally:
             self._working.release()
 
     def restart(self) -> None:
         """Begin anew without rows; the files are replaced with the next segment."""
         with self._working:
-            self._reflects, self._wiped = 0, {}
+            self._reflects, self._wiped, self._untidy = 0, {}, True
             self._rows.restart((), revision=0, changes=())
 
     def due(self) -> bool:
@@ -76,7 +80,7 @@ class Keeper:
             len(state.tail) >= FULL_TAIL
             or parts_to_merge(state.parts)
             or parts_to_link(self._kind, state)
-            or (self._folder is not None and any(len(self._unwiped(part)) for part in state.parts))
+            or (self._folder is not None and (self._untidy or any(len(self._unwiped(part)) for part in state.parts)))
         )
 
     def work(self, *, least: int = FULL_TAIL) -> None:
@@ -99,9 +103,12 @@ class Keeper:
                     self.overtaken = True  # taken up at the next refresh
                     return
                 changed = self._tidy(least)
-                changed |= self._wipe(self._folder)
-                if changed:
-                    self._write(self._folder)
+                dead = {part.segment.name: part.dead for part in self._rows.state.parts if len(self._unwiped(part))}
+                if changed or dead or self._untidy:
+                    self._write(self._folder, wiped=not dead)
+                if dead:
+                    self._wipe(self._folder, dead)
+                    self._write(self._folder, wiped=True)
                 self._link()
 
     def _take(self, folder: IndexFolder, changes: Callable[[int], Iterable[Changes]], newest: int) -> bool:
@@ -119,7 +126,7 @@ class Keeper:
                 _log.info("the files in %s are made again: %s", folder.path, error)
                 return False
             self._seen, self._reflects = stamp, manifest.revision
-            self._wiped = {entry.name: entry.dead for entry in manifest.segments}
+            self._wiped = {entry.name: entry.dead for entry in manifest.segments if manifest.wiped}
             self._rows.restart(parts, revision=manifest.revision, changes=changes(manifest.revision))
             if walks(self._kind, self._rows.state):
                 for part in parts_to_link(self._kind, self._rows.state):
@@ -132,8 +139,8 @@ class Keeper:
             raise ValueError(f"they belong to the gallery {manifest.uuid}, not {self._uuid}")
         if manifest.space != self._rows.space.fingerprint:
             raise ValueError(f"they are of the space {manifest.space}, not {self._rows.space.fingerprint}")
-        if manifest.revision > newest:
-            raise ValueError(f"they reflect revision {manifest.revision} of a gallery that is at {newest}")
+        if manifest.known > newest:
+            raise ValueError(f"they reflect revision {manifest.known} of a gallery that is at {newest}")
         for entry in manifest.segments:
             if (entry.meta.scan, entry.meta.dimension) != (self._rows.scan, self._rows.space.dimension):
                 raise ValueError(f"{entry.name} is {entry.meta.scan} x {entry.meta.dimension}")
@@ -182,28 +189,31 @@ class Keeper:
             return part.dead[:0]  # rows go and never come back: these are the same
         return np.setdiff1d(part.dead, had, assume_unique=True)
 
-    def _wipe(self, folder: IndexFolder) -> bool:
-        """Zero the bytes of rows that went; whether there were some.
-
-        This is done before a manifest says so: the feed tells of every row that went after what the old one reflects.
-        """
-        changed = False
+    def _wipe(self, folder: IndexFolder, dead: Mapping[str, NDArray[np.int64]]) -> None:
+        """Zero the bytes of rows that the manifest says do not count."""
         for part in self._rows.state.parts:
-            rows = self._unwiped(part)
-            if len(rows):
-                folder.wipe(part.segment, rows)
-                self._wiped[part.segment.name] = part.dead
-                changed = True
-        return changed
+            name = part.segment.name
+            if name in dead:
+                folder.wipe(part.segment, np.setdiff1d(dead[name], self._wiped.get(name, []), assume_unique=True))
+                self._wiped[name] = dead[name]
 
-    def _write(self, folder: IndexFolder) -> None:
+    def _write(self, folder: IndexFolder, *, wiped: bool) -> None:
         """The manifest of the present parts.
 
         Rows that went after the revision it names may be left out already: whoever reads it hears of them again.
         """
+        state = self._rows.state
         entries = [
-            SegmentEntry(part.segment.name, part.segment.meta, self._wiped.get(part.segment.name, part.dead[:0]))
-            for part in self._rows.state.parts
+            SegmentEntry(
+                part.segment.name,
+                part.segment.meta,
+                self._wiped.get(part.segment.name, part.dead[:0]) if wiped else part.dead,
+            )
+            for part in state.parts
         ]
-        folder.write(Manifest(self._uuid, self._rows.space.fingerprint, self._reflects, entries))
-        self._seen = folder.stamp()
+        space = self._rows.space.fingerprint
+        folder.write(Manifest(self._uuid, space, self._reflects, state.revision, wiped, entries))
+        self._seen, self._untidy = folder.stamp(), False
+
+    def _names(self) -> set[str]:
+        return {part.segment.name for part in self._rows.state.parts}

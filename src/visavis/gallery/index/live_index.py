@@ -127,10 +127,7 @@ class LiveIndex:
     def refresh(self) -> None:
         """Take in what was committed, by any process."""
         with self._refreshing:
-            target = self._feed.revision
-            if target != self.revision or self._keeper.overtaken:
-                self._take_in(target)
-            self._rows.graphs = walks(self._kind, self._rows.state)
+            self._follow()
             if self._keeper.due():
                 self._keep_up_later()
 
@@ -141,8 +138,11 @@ class LiveIndex:
             InputError: ``gallery.locked``: another process is doing so.
             UsageError: The folder cannot be written.
         """
+        if self._pending is not None:
+            self._pending.result()
         for _ in range(2):
-            self.refresh()
+            with self._refreshing:
+                self._follow()
             self._keeper.work(least=1)
             if not self._keeper.overtaken:
                 break
@@ -154,6 +154,12 @@ class LiveIndex:
         if worker is not None:
             worker.shutdown(wait=True)
         self._rows.close()
+
+    def _follow(self) -> None:
+        target = self._feed.revision
+        if target != self.revision or self._keeper.overtaken:
+            self._take_in(target)
+        self._rows.graphs = walks(self._kind, self._rows.state)
 
     def _take_in(self, target: int) -> None:
         if not self._keeper.open(self._feed.changes, newest=target) and target < self.revision:

@@ -23,7 +23,7 @@ class SegmentEntry:
     Attributes:
         name: Of its folder.
         meta: What is known of it.
-        dead: int64, rising: rows that do not count; their bytes have been wiped.
+        dead: int64, rising: rows that do not count.
     """
 
     name: str
@@ -38,13 +38,17 @@ class Manifest:
     Attributes:
         uuid: Of the gallery it was derived from.
         space: Fingerprint of the space of its vectors.
-        revision: Of the gallery; what changed later is not in the segments.
+        revision: Of the gallery; people set later are not in the segments.
+        known: Of the gallery; people removed or replaced until then may be missing already.
+        wiped: Whether the bytes of rows that do not count have been overwritten.
         segments: Its segments.
     """
 
     uuid: str
     space: str
     revision: int
+    known: int
+    wiped: bool
     segments: Sequence[SegmentEntry]
 
     def to_bytes(self) -> bytes:
@@ -54,6 +58,8 @@ class Manifest:
             "uuid": self.uuid,
             "space": self.space,
             "revision": self.revision,
+            "known": self.known,
+            "wiped": self.wiped,
             "segments": [
                 {"name": one.name, "meta": one.meta.to_dict(), "dead": one.dead.tolist()} for one in self.segments
             ],
@@ -78,7 +84,14 @@ class Manifest:
                 SegmentEntry(one["name"], SegmentMeta(**one["meta"]), np.array(one["dead"], np.int64))
                 for one in document["segments"]
             ]
-            return cls(document["uuid"], document["space"], document["revision"], entries)
+            return cls(
+                document["uuid"],
+                document["space"],
+                document["revision"],
+                document["known"],
+                document["wiped"],
+                entries,
+            )
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"it lacks a field ({error})") from error
 

@@ -1,0 +1,361 @@
+"""An index follows its gallery: through files of other processes, damage, kills and removals."""
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import galleries
+from index_faces import MemoryFeed, faces, same, slow_search, space, templates
+from visavis.errors import InputError, UsageError
+from visavis.gallery.index import keeper, live_index, upkeep
+from visavis.gallery.index.folder import IndexFolder
+from visavis.gallery.index.live_index import LiveIndex
+from visavis.types import Status, Templates
+
+DIMENSION = 16
+
+
+@pytest.fixture
+def small(monkeypatch):
+    """A tail is full at 64 rows, four parts are merged, graphs begin at 200 rows."""
+    for room, name, value in (
+        (upkeep, "FULL_TAIL", 64),
+        (keeper, "FULL_TAIL", 64),
+        (upkeep, "MERGED", 4),
+        (upkeep, "GRAPH_ROWS", 200),
+        (live_index, "CATCH_UP", 300),
+    ):
+        monkeypatch.setattr(room, name, value)
+    monkeypatch.setattr("visavis.gallery.index.scope.DIRECT", 8)
+
+
+@pytest.fixture
+def feed(tmp_path):
+    made = MemoryFeed(DIMENSION, path=tmp_path / "people.gallery")
+    made.put(range(1000), faces(np.random.default_rng(0), 1000, DIMENSION, people=90))
+    return made
+
+
+PROBES = faces(np.random.default_rng(99), 4, DIMENSION)
+
+
+def right(index, feed, k=6):
+    keys, vectors = feed.live()
+    same(index.search(templates(PROBES), k=k), slow_search(keys, vectors, PROBES, k))
+    assert len(index) == len(keys)
+
+
+def files(feed, name="*.bin"):
+    return sorted((feed.path.parent / "people.gallery.index").rglob(name))
+
+
+def manifest(feed):
+    return json.loads(files(feed, "manifest.json")[0].read_text())
+
+
+@pytest.mark.parametrize("scan", ["int8", "float16", "float32"])
+def test_it_follows_and_keeps_files(small, feed, scan):
+    rng = np.random.default_rng(1)
+    with LiveIndex(feed, scan=scan) as index:
+        right(index, feed)
+        for turn in range(15):
+            feed.put(rng.integers(0, 2000, 40), faces(rng, 40, DIMENSION))
+            feed.remove(rng.integers(0, 2000, 10))
+            right(index, feed)
+            if turn % 7 == 0:
+                index.keep_up()
+        index.keep_up()
+        assert manifest(feed)["revision"] == feed.revision == index.revision
+        assert len(index.parts) < 8 and index.exact
+    with LiveIndex(feed, scan=scan) as again:
+        assert again.parts and not len(again._rows.state.tail)
+        right(again, feed)
+
+
+def test_two_indexes_share_the_files_of_one_gallery(small, feed):
+    rng = np.random.default_rng(2)
+    with LiveIndex(feed) as one, LiveIndex(feed) as two:
+        for turn in range(24):
+            feed.put(rng.integers(0, 3000, 50), faces(rng, 50, DIMENSION))
+            feed.remove(rng.integers(0, 3000, 5))
+            right((one, two)[turn % 2], feed)
+        right(one, feed)
+        right(two, feed)
+        one.keep_up()
+        two.keep_up()
+        feed.remove([1])
+        right(one, feed)
+        right(two, feed)
+    named = {one["name"] for one in manifest(feed)["segments"]}
+    with LiveIndex(feed) as last:
+        last.keep_up()
+        named = {one["name"] for one in manifest(feed)["segments"]}
+    folders = {path.name for path in (feed.path.parent / "people.gallery.index/int8").iterdir() if path.is_dir()}
+    assert folders == named
+
+
+def test_what_is_removed_is_wiped_from_the_files(small, feed):
+    vectors = feed.live()[1]
+    with LiveIndex(feed) as index:
+        index.keep_up()
+        needle = vectors[77].tobytes()
+        kept = vectors[78].tobytes()
+        assert any(needle in path.read_bytes() for path in files(feed))
+        with LiveIndex(feed) as reader:
+            right(reader, feed)
+            feed.remove([77])
+            feed.put([200], faces(np.random.default_rng(5), 1, DIMENSION))
+            index.refresh()
+            index.keep_up()
+            right(reader, feed)
+    assert not any(needle in path.read_bytes() or vectors[200].tobytes() in path.read_bytes() for path in files(feed))
+    assert any(kept in path.read_bytes() for path in files(feed))
+
+
+def _cut(feed):
+    path = files(feed, "codes.bin")[0]
+    path.write_bytes(path.read_bytes()[:-1])
+
+
+def _lose(feed):
+    files(feed, "errors.bin")[0].unlink()
+
+
+def _flip(feed):
+    path = files(feed, "manifest.json")[0]
+    path.write_text(path.read_text().replace('"revision": 1', '"revision": 2'))
+
+
+def _garble(feed):
+    files(feed, "manifest.json")[0].write_bytes(b"\x00[")
+
+
+def _list(feed):
+    files(feed, "manifest.json")[0].write_text("[1]")
+
+
+def _all_gone(feed):
+    shutil.rmtree(feed.path.parent / "people.gallery.index")
+
+
+def _another(feed):
+    feed.info.uuid = "another"
+
+
+def _older(feed):
+    feed.revision = 0
+    feed.rows = {}
+    feed.put(range(5), faces(np.random.default_rng(8), 5, DIMENSION))
+
+
+def _leftovers(feed):
+    folder = feed.path.parent / "people.gallery.index/int8"
+    (folder / "0123456789ab.part").mkdir()
+    (folder / "ba9876543210").mkdir()
+
+
+@pytest.mark.parametrize(
+    "harm", [_cut, _lose, _flip, _garble, _list, _all_gone, _another, _older, _leftovers], ids=lambda one: one.__name__
+)
+def test_files_that_do_not_fit_are_made_again(small, feed, harm):
+    if harm is _older:
+        feed.put([3], faces(np.random.default_rng(7), 1, DIMENSION))
+    with LiveIndex(feed) as index:
+        index.keep_up()
+    harm(feed)
+    with LiveIndex(feed) as again:
+        right(again, feed)
+        feed.put([5000], faces(np.random.default_rng(6), 1, DIMENSION))
+        again.keep_up()
+        right(again, feed)
+    with LiveIndex(feed) as last:
+        assert last.parts
+        right(last, feed)
+    folders = [path for path in (feed.path.parent / "people.gallery.index/int8").iterdir() if path.is_dir()]
+    assert len(folders) == len(manifest(feed)["segments"])
+
+
+def test_files_that_vanish_under_a_running_index_are_written_again(small, feed):
+    with LiveIndex(feed) as index:
+        index.keep_up()
+        _all_gone(feed)
+        right(index, feed)
+        feed.put([5000], faces(np.random.default_rng(6), 1, DIMENSION))
+        index.keep_up()
+        right(index, feed)
+    with LiveIndex(feed) as again:
+        assert again.parts
+        right(again, feed)
+
+
+def test_an_older_copy_of_the_gallery_under_a_running_index(small, feed):
+    with LiveIndex(feed) as index:
+        feed.put([5], faces(np.random.default_rng(6), 1, DIMENSION))
+        index.keep_up()
+        _older(feed)
+        right(index, feed)
+
+
+def test_one_writer_at_a_time(small, feed):
+    with LiveIndex(feed) as index, IndexFolder(feed.path.parent / "people.gallery.index/int8").writing():
+        with pytest.raises(InputError) as caught:
+            index.keep_up()
+        assert caught.value.reason == "gallery.locked"
+        right(index, feed)
+
+
+@pytest.mark.skipif(os.name == "nt", reason="permissions of POSIX")
+def test_a_folder_that_cannot_be_written_costs_no_answer(small, feed, caplog):
+    (feed.path.parent / "people.gallery.index").write_text("in the way")
+    with LiveIndex(feed) as index:
+        right(index, feed)
+        with pytest.raises(UsageError):
+            index.keep_up()
+    assert "cannot be kept up" in caplog.text
+
+
+def test_without_a_file_it_lives_in_memory(small):
+    feed = MemoryFeed(DIMENSION)
+    feed.put(range(900), faces(np.random.default_rng(0), 900, DIMENSION))
+    with LiveIndex(feed, kind="hnsw") as index:
+        index.keep_up()
+        assert index.parts and all(part.segment.graph for part in index.parts)
+        assert not index.exact
+
+
+def test_words_that_are_refused(feed):
+    for bad in ({"kind": "ivf"}, {"scan": "int4"}, {"threads": 0}):
+        with pytest.raises(UsageError):
+            LiveIndex(feed, **bad)
+
+
+def test_graphs_find_the_people_who_are_there_and_only_living_ones(small, feed):
+    keys, vectors = feed.live()
+    with LiveIndex(feed, kind="hnsw") as index:
+        index.keep_up()
+        assert len(files(feed, "graph.faiss")) == len(index.parts) == 1
+        found = index.search(templates(vectors[:300]), k=3)
+        expected = slow_search(keys, vectors, vectors[:300], 3)
+        assert (found.keys[:, 0] == expected[0][:, 0]).mean() > 0.99
+        for row in np.flatnonzero((found.keys == expected[0]).all(axis=1)):
+            assert np.array_equal(found.similarity[row], expected[1][row])  # scored by the one definition
+        gone = np.arange(0, 200)
+        feed.remove(gone)
+        feed.put([9000], vectors[:1])
+        found = index.search(templates(vectors[:200]), k=5, among=np.arange(0, 10_000, 2))
+        assert not np.isin(found.keys, gone).any() and (found.keys % 2 == 0).all()
+        assert found.keys[0, 0] == 9000
+        index.keep_up()
+    with LiveIndex(feed, kind="hnsw") as again:
+        assert all(part.segment.graph for part in again.parts if len(part.segment) >= 200)
+    with LiveIndex(feed, kind="exact") as exact:
+        right(exact, feed)
+
+
+def test_auto_walks_graphs_once_a_scan_would_take_long(small, feed, monkeypatch):
+    with LiveIndex(feed) as index:
+        index.keep_up()
+        assert index.exact and not files(feed, "graph.faiss")
+        monkeypatch.setattr(upkeep, "SCAN_LIMIT", 1000 * DIMENSION - 1)
+        index.keep_up()
+        assert not index.exact and files(feed, "graph.faiss")
+
+
+def test_it_follows_a_gallery(small, tmp_path):
+    made = galleries.gallery(tmp_path)
+    with LiveIndex(made) as index:
+        made.add_samples([galleries.sample(f"person {number}", 0) for number in range(100)])
+        made.add_samples([galleries.sample("person 7", picture) for picture in range(1, 4)])
+        made.remove_person("person 9", reason="asked")
+        rows, _ = galleries.followed(made)
+        keys, vectors = np.array(sorted(rows)), np.array([rows[key] for key in sorted(rows)])
+        ones = np.ones(5, np.float32)
+        probes = Templates(vectors[:5], ones, Status.good(5), ones * np.nan, galleries.SPACE, galleries.MADE_BY)
+        for _ in range(2):
+            same(index.search(probes, k=4), slow_search(keys, vectors, probes.vectors, 4))
+            index.keep_up()
+        assert len(index) == 99 and (tmp_path / "people.gallery.index/int8/manifest.json").is_file()
+
+
+_WRITER = """
+import sys
+import numpy as np
+from index_faces import MemoryFeed, faces
+from visavis.gallery.index import keeper, live_index, upkeep
+from visavis.gallery.index.live_index import LiveIndex
+from pathlib import Path
+
+upkeep.FULL_TAIL = keeper.FULL_TAIL = 64
+upkeep.MERGED = 3
+rng = np.random.default_rng(int(sys.argv[2]))
+feed = MemoryFeed(16, path=Path(sys.argv[1]))
+feed.put(range(1000), faces(np.random.default_rng(0), 1000, 16, people=90))
+index = LiveIndex(feed)
+print("ready", flush=True)
+while True:
+    feed.put(rng.integers(0, 3000, 70), faces(rng, 70, 16))
+    feed.remove(rng.integers(0, 3000, 20))
+    index.keep_up()
+"""
+
+
+def test_a_kill_at_any_moment_leaves_files_that_are_right_or_made_again(small, feed):
+    """The gallery is put back to the state that the files know of; all that is wiped was removed by then."""
+    root = Path(__file__).parents[2]
+    rng = np.random.default_rng(0)
+    for turn in range(3):
+        writer = subprocess.Popen(
+            [sys.executable, "-c", _WRITER, str(feed.path), str(turn)],
+            env={**os.environ, "PYTHONPATH": str(root)},
+            stdout=subprocess.PIPE,
+        )
+        assert writer.stdout is not None and writer.stdout.readline() == b"ready\n"
+        time.sleep(rng.uniform(0.05, 0.4))
+        writer.send_signal(signal.SIGKILL)
+        writer.wait()
+        writer.stdout.close()
+        copy = MemoryFeed(DIMENSION, path=feed.path)
+        own = np.random.default_rng(turn)
+        copy.put(range(1000), faces(np.random.default_rng(0), 1000, DIMENSION, people=90))
+        reached = manifest(copy)["known"] if files(copy, "manifest.json") else 1
+        while copy.revision < reached:
+            copy.put(own.integers(0, 3000, 70), faces(own, 70, DIMENSION))
+            copy.remove(own.integers(0, 3000, 20))
+        with LiveIndex(copy) as index:
+            right(index, copy)
+            index.keep_up()
+        folders = [path for path in (feed.path.parent / "people.gallery.index/int8").iterdir() if path.is_dir()]
+        assert len(folders) == len(manifest(copy)["segments"])
+        shutil.rmtree(feed.path.parent / "people.gallery.index")
+
+
+def test_a_small_gallery_needs_no_files(feed):
+    with LiveIndex(feed) as index:
+        right(index, feed)
+    assert not (feed.path.parent / "people.gallery.index").exists()
+
+
+def test_what_a_kill_before_the_first_manifest_left_is_removed(feed):
+    left = feed.path.parent / "people.gallery.index/int8/0123456789ab.part"
+    left.mkdir(parents=True)
+    with LiveIndex(feed) as index:
+        right(index, feed)
+    assert not left.exists()
+
+
+def test_the_space_is_that_of_the_gallery(feed):
+    feed.info.space = space(DIMENSION)
+    with LiveIndex(feed) as index:
+        index.keep_up()
+    feed.info.space = type(feed.info.space)("other", "five-point", "arcface-112", "r", DIMENSION)
+    with LiveIndex(feed) as index:
+        index.keep_up()
+    assert manifest(feed)["space"] == feed.info.space.fingerprint
