@@ -28,6 +28,7 @@ def small_parts(monkeypatch):
     monkeypatch.setattr(scan, "_WIDE", 4)
     monkeypatch.setattr(scan, "_WIDE_K", 1)
     monkeypatch.setattr(scan, "_NARROW", 2)
+    monkeypatch.setattr(scan, "_DEEPER", 2)
 
 
 def scanned(keys, vectors, how, *, cuts=()):

@@ -4,7 +4,7 @@ Each block of rows gives a buffer of its best products. The k best of all buffer
 these similarities is a threshold. Every row of a buffer whose product plus its bound (`bounds.py`) reaches the
 threshold is scored exactly as well. A row outside the buffer has a product no better than the worst in the buffer: if
 that plus the largest bound of the segment stays below the threshold, the block is closed. One that is not is scanned
-again in finer blocks with buffers of their own, and what is still open then is passed over in float32.
+again, in finer blocks and then with deeper buffers, and what is still open then is passed over in float32.
 """
 
 from __future__ import annotations
@@ -31,6 +31,7 @@ _LEAST_ROWS = 4096
 _WIDE = 96
 _WIDE_K = 16
 _NARROW = 32
+_DEEPER = 8
 _FEW_PROBES = 4
 _FEW_LEFT_OUT = 32
 
@@ -81,11 +82,17 @@ class Scanner:
         for block, probes in self._round(blocks, which, width):
             finer = fine_blocks(block.scope, block.start, block.end)
             if len(finer) == 1:
-                self._pass_over(block, probes)
+                self._close(block, probes)
                 continue
             self.rescans += len(probes)
-            for open_block, still in self._round(finer, probes, _NARROW + k):
-                self._pass_over(open_block, still)
+            for one, still in self._round(finer, probes, _NARROW + k):
+                self._close(one, still)
+
+    def _close(self, block: Block, probes: list[int]) -> None:
+        """Prove a fine block with a deeper buffer, or score it in float32."""
+        self.rescans += len(probes)
+        for _, still in self._round([block], probes, _DEEPER * (_NARROW + self._bests[0].k)):
+            self._pass_over(block, still)
 
     def _coarse(self, scope: Scope) -> list[Block]:
         """One block a thread."""
