@@ -77,7 +77,8 @@ def test_copies_and_ties_are_ordered_by_key(small_parts, how):
     probes = np.concatenate([vectors[100:101], vectors[600:603], unit(vectors[100:101] + vectors[600:601])])
     index = scanned(keys, vectors, how, cuts=(450,))
     same(both_ways(index, probes, k=25), slow_search(keys, vectors, probes, 25))
-    assert index.counts.fallbacks > 0
+    same(both_ways(index, probes, k=5), slow_search(keys, vectors, probes, 5))
+    assert index.counts.rescans > index.counts.fallbacks > 0
 
 
 @pytest.mark.parametrize("how", SCANS)
