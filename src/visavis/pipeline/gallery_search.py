@@ -19,6 +19,11 @@ if TYPE_CHECKING:
     from visavis.gallery.index.live_index import LiveIndex
     from visavis.gallery.person import Person
 
+_NO_LINES = (
+    "the calibration has no thresholds for people of several samples: those of one sample are used, and name strangers "
+    "oftener"
+)
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Scope:
@@ -83,8 +88,10 @@ class GallerySearch:
             return [[] for _ in range(len(templates))]
         wanted = asked = min(depth, most)
         while True:
-            rows = self._usable(self.index.search(templates, k=asked, among=scope.keys))
-            short = any(len(row) < wanted for row, good in zip(rows, templates.ok.tolist(), strict=True) if good)
+            found = self.index.search(templates, k=asked, among=scope.keys)
+            rows = self._usable(found)
+            more = found.keys[:, -1] >= 0
+            short = any(len(row) < wanted for row, left in zip(rows, more.tolist(), strict=True) if left)
             if not short or asked >= most:
                 return [[self._candidate(*one, scope) for one in row[:wanted]] for row in rows]
             asked = min(4 * asked, most)  # some of those who were found may not be
@@ -129,7 +136,8 @@ class GallerySearch:
                 f"{size:,} people are searched; at {at} the threshold was measured in galleries of {low} to {high:,} "
                 "people and carried on from there"
             )
-            notes = [*([beyond] if size > high else []), calibration.caution]
+            lines = [] if calibration.calibrated_for(1, 2) else [_NO_LINES]
+            notes = [*([beyond] if size > high else []), *lines, calibration.caution]
         terms = SearchTerms(
             at, size, base, calibration.population, calibration.name, self._uuid, fpir=rate, warnings=tuple(notes)
         )

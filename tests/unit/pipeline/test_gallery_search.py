@@ -122,6 +122,24 @@ def test_only_people_with_these_metadata_are_searched_at_the_threshold_of_so_man
     assert search.candidates(templates(rows[:2]), depth=3, scope=nobody) == [[], []]
 
 
+def test_people_without_a_sample_are_not_found_and_do_no_harm(opened):
+    made, search = opened
+    enrol(made, crowd(3))
+    for number in range(40):
+        made.add_person(f"new{number}", metadata={"team": "b"})
+    made.add_samples([sample("new0", 900)])
+    found = search.candidates(templates(crowd(2)), depth=10, scope=search.scope({"team": "b"}))
+    assert [[one.person for one in row] for row in found] == [["new0"], ["new0"]]
+
+
+def test_without_lines_for_several_samples_a_warning_says_so(tmp_path, calibration):
+    made = gallery(tmp_path)
+    enrol(made, crowd(3))
+    with LiveIndex(made) as index:
+        bare = GallerySearch(made, index, calibration=replace(calibration, pooled=()), at=FPIR(0.05))
+        assert "no thresholds for people of several samples" in bare.scope().terms.warnings[0]
+
+
 def test_an_empty_gallery_has_nobody(opened):
     _, search = opened
     scope = search.scope()
