@@ -40,7 +40,15 @@ def progress(what: str) -> Iterator[Advance]:
     columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        before: list[int] = []
+
+        def advance(done: int, total: int) -> None:
+            if not before:  # what was done by an earlier run says nothing about the speed of this one
+                before.append(done)
+                bar.reset(task, completed=done, total=total)
+            bar.update(task, completed=done, total=total)
+
+        yield advance
 
 
 def rate(value: float | None) -> str:
