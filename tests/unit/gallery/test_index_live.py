@@ -1,11 +1,13 @@
 """An index follows its gallery: through files of other processes, damage, kills and removals."""
 
+import errno
 import json
 import os
 import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -335,6 +337,57 @@ def test_a_kill_at_any_moment_leaves_files_that_are_right_or_made_again(small, f
         folders = [path for path in (feed.path.parent / "people.gallery.index/int8").iterdir() if path.is_dir()]
         assert len(folders) == len(manifest(copy)["segments"])
         shutil.rmtree(feed.path.parent / "people.gallery.index")
+
+
+def test_readers_find_what_was_committed_while_files_are_written(small, feed):
+    """Six readers, a writer and the thread that keeps the files: who was set before a search is found by it."""
+    rng = np.random.default_rng(12)
+    vectors = faces(rng, 3000, DIMENSION)
+    committed, done, problems = [1000], threading.Event(), []
+
+    def read(seed):
+        own = np.random.default_rng(seed)
+        while not done.is_set():
+            spot = int(own.integers(1000, committed[0])) if committed[0] > 1000 else None
+            if spot is not None:
+                try:
+                    found = index.search(templates(vectors[spot - 1000 : spot - 999]), k=3)
+                    assert found.keys[0, 0] == spot
+                except Exception as error:  # noqa: BLE001
+                    problems.append(error)
+                    return
+
+    with LiveIndex(feed, threads=2) as index:
+        readers = [threading.Thread(target=read, args=(seed,)) for seed in range(6)]
+        for reader in readers:
+            reader.start()
+        for start in range(0, 3000, 60):
+            feed.put(range(1000 + start, 1060 + start), vectors[start : start + 60])
+            feed.remove(rng.integers(0, 1000, 3))
+            committed[0] = 1060 + start
+            time.sleep(0.005)
+        done.set()
+        for reader in readers:
+            reader.join()
+        assert not problems
+        index.keep_up()
+        right(index, feed)
+    with LiveIndex(feed) as again:
+        right(again, feed)
+
+
+@pytest.mark.skipif(not hasattr(os, "posix_fallocate"), reason="rooms are reserved by the system")
+def test_a_full_disk_is_said_and_searches_go_on(small, feed, monkeypatch, caplog):
+    def full(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    with LiveIndex(feed) as index:
+        with pytest.raises(UsageError, match="No space left"):
+            index.keep_up()
+        right(index, feed)
+    assert "cannot be kept up" in caplog.text
+    assert not [path for path in (feed.path.parent / "people.gallery.index/int8").iterdir() if path.is_dir()]
 
 
 def test_a_small_gallery_needs_no_files(feed):

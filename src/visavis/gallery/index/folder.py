@@ -31,6 +31,7 @@ _MANIFEST = "manifest.json"
 _LOCK = "lock"
 _GRAPH = "graph.faiss"
 _PART = ".part"
+_PIECE = 1 << 20
 _NAME = re.compile(r"[0-9a-f]{12}(\.part)?")
 
 
@@ -114,7 +115,9 @@ class IndexFolder:
             arrays: list[np.memmap[Any, Any]] = []
 
             def allocate(what: str, shape: tuple[int, ...], dtype: Any) -> NDArray[Any]:
-                arrays.append(np.memmap(draft / f"{what}.bin", dtype, "w+", shape=shape))
+                path = draft / f"{what}.bin"
+                _reserve(path, int(np.prod(shape)) * np.dtype(dtype).itemsize)
+                arrays.append(np.memmap(path, dtype, "r+", shape=shape))
                 return arrays[-1]
 
             made = make(allocate, name)
@@ -185,6 +188,17 @@ class IndexFolder:
     def save_graph(self, segment: Segment, graph: Graph) -> None:
         """Keep a graph beside its segment."""
         write_atomically(self.path / segment.name / _GRAPH, graph.to_bytes().tobytes())
+
+
+def _reserve(path: Path, size: int) -> None:
+    """A file of that size with its room on the disk: writing to a map without room would kill the process."""
+    with path.open("xb") as file:
+        if hasattr(os, "posix_fallocate"):
+            os.posix_fallocate(file.fileno(), 0, size)
+            return
+        zeros = bytes(_PIECE)
+        for start in range(0, size, _PIECE):
+            file.write(zeros[: min(_PIECE, size - start)])
 
 
 def _sync(folder: Path) -> None:

@@ -18,6 +18,7 @@ from visavis.gallery.index.segment_index import SegmentIndex
 from visavis.gallery.index.state import Part
 from visavis.gallery.index.upkeep import FULL_TAIL, Kind, parts_to_link, parts_to_merge, walks
 from visavis.gallery.index.vectors import ReadRows
+from visavis.io.atomic import disk_errors
 
 _log = logging.getLogger("visavis")
 _TRIES = 5
@@ -83,22 +84,23 @@ class Keeper:
             or (self._folder is not None and (self._untidy or any(len(self._unwiped(part)) for part in state.parts)))
         )
 
-    def work(self, *, least: int = FULL_TAIL) -> None:
+    def work(self, *, least: int | None = None) -> None:
         """Do what is due.
 
         Args:
-            least: Rows of a tail that become a segment.
+            least: Rows of a tail that become a segment; as many as fill one when None.
 
         Raises:
             InputError: ``gallery.locked``: another process is writing the files.
-            UsageError: The folder cannot be written.
+            UsageError: The folder cannot be written, or the disk is full.
         """
+        least = FULL_TAIL if least is None else least
         with self._working:
             if self._folder is None:
                 self._tidy(least)
                 self._link()
                 return
-            with self._folder.writing():
+            with self._folder.writing(), disk_errors(self._folder.path):
                 if self._folder.stamp() != self._seen:
                     self.overtaken = True  # taken up at the next refresh
                     return

@@ -136,10 +136,11 @@ class LiveIndex:
 
         Raises:
             InputError: ``gallery.locked``: another process is doing so.
-            UsageError: The folder cannot be written.
+            UsageError: The folder cannot be written, or the disk is full.
         """
-        if self._pending is not None:
-            self._pending.result()
+        pending = self._pending
+        if pending is not None:
+            pending.result()
         for _ in range(2):
             with self._refreshing:
                 self._follow()
@@ -151,9 +152,12 @@ class LiveIndex:
         """Finish what is being written and end the threads."""
         with self._refreshing:
             worker, self._worker = self._worker, None
+            pending, self._pending = self._pending, None
         if worker is not None:
             worker.shutdown(wait=True)
         self._rows.close()
+        if pending is not None:
+            pending.result()  # a defect on that thread is not lost
 
     def _follow(self) -> None:
         target = self._feed.revision
@@ -183,6 +187,6 @@ class LiveIndex:
             self._keeper.work()
         except InputError:
             self._not_before = time.monotonic() + _BUSY_SECONDS
-        except (UsageError, OSError) as error:
+        except UsageError as error:
             self._not_before = time.monotonic() + _TROUBLE_SECONDS
             _log.warning("the files of the index cannot be kept up; searches go on in memory: %s", error)

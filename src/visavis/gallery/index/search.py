@@ -19,6 +19,7 @@ from visavis.gallery.index.state import State, Tail
 from visavis.gallery.index.threads import SearchThreads
 
 _GROUP = 256
+_GROUP_ROWS = 1 << 14
 _TAIL_LONGEST = 1.01
 _GRAPH_EXTRA = 32
 
@@ -75,8 +76,9 @@ def search_state(
     similarity = np.full((len(vectors), k), np.nan, np.float32)
     counts = SearchCounts()
     scanned, picked = scopes(state, among)
-    for start in range(0, len(vectors), _GROUP):
-        probes = scan_probes(vectors[start : start + _GROUP], scan)
+    together = max(1, min(_GROUP, _GROUP_ROWS // k))  # buffers grow with k: fewer probes share them
+    for start in range(0, len(vectors), together):
+        probes = scan_probes(vectors[start : start + together], scan)
         bests = [Best(k) for _ in range(len(probes))]
         which = range(len(probes))
         _score_tail(state.tail, among, probes, which, bests)
