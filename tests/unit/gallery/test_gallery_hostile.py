@@ -366,18 +366,36 @@ def test_a_lock_is_waited_for_and_then_told(made, monkeypatch):
 
 
 def test_a_forked_process_has_connections_of_its_own(made):
+    """Also when other threads of the parent are in the middle of a write as it forks."""
     made.add_samples([sample("ann", 1)])
+    followed(made)
+    stop, written = threading.Event(), []
+
+    def write(number):
+        while not stop.is_set():
+            written.append(made.add_samples([sample("parent", 1000 * number + len(written))]))
+
+    threads = [threading.Thread(target=write, args=(number,)) for number in (1, 2)]
+    for thread in threads:
+        thread.start()
+    codes = [os.waitstatus_to_exitcode(os.waitpid(_child(made, number), 0)[1]) for number in range(4)]
+    stop.set()
+    for thread in threads:
+        thread.join()
+    assert codes == [0] * 4 and made.check() == [] and [None] not in written
+    assert made.person("child").samples == 4 and made.person("parent").samples == len(written)
+
+
+def _child(made, number):
     child = os.fork()
     if child == 0:
+        signal.alarm(10)
         try:
-            made.add_samples([sample("child", 2)])
-            os._exit(0 if made.has("child", f"{2:064x}") else 1)
+            made.add_samples([sample("child", number)])
+            os._exit(0 if made.has("child", f"{number:064x}") else 1)
         finally:
             os._exit(2)
-    for picture in range(3, 8):
-        made.add_samples([sample("parent", picture)])
-    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
-    assert {person.person for person in made.people()} == {"ann", "child", "parent"} and made.check() == []
+    return child
 
 
 _WRITER = """

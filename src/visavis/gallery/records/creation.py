@@ -67,9 +67,9 @@ def open_store(
     store = Store(path, who=who, wait=wait)
     try:
         with in_plain_words(path):
-            found = schema.version(store.engine(), path)
+            found = schema.version(store.engine, path)
             if found != schema.LATEST:
-                schema.upgrade(store.engine(), path, found=found)
+                schema.upgrade(store.engine, path, found=found)
                 with store.write() as transaction:
                     transaction.log("upgraded", before=found, after=schema.LATEST)
         with store.read() as transaction:

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import os
 import random
 import threading
 import time
-import weakref
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -15,15 +13,15 @@ from pathlib import Path
 
 import sqlalchemy as sql
 
-from visavis.errors import SpaceError
+from visavis.errors import InputError, SpaceError
 from visavis.gallery.info import Storage
+from visavis.gallery.records import forks
 from visavis.gallery.records import tables as t
 from visavis.gallery.records.dialect import WAIT_SECONDS, WRITES, connect, wipe
 from visavis.gallery.records.failures import damaged, in_plain_words, is_locked
 from visavis.types import TemplateSpace
 
 _PAUSE_SECONDS = 0.02
-_STORES: weakref.WeakSet[Store] = weakref.WeakSet()
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,14 +81,12 @@ class Store:
     def __init__(self, path: Path, *, who: str, wait: float = WAIT_SECONDS) -> None:
         self.path = path
         self.who = who
-        self._wait = wait
-        self._lock = threading.Lock()
-        self._mine = threading.local()
-        self._inherited: list[sql.Engine] = []
-        self._process = os.getpid()
-        self._engine = connect(path, wait=wait)
         self.expected: str | None = None
-        _STORES.add(self)
+        self._wait = wait
+        self._inherited: list[sql.Engine] = []
+        self.engine = connect(path, wait=wait)
+        self._mine = threading.local()
+        forks.watch(self)
 
     @contextmanager
     def read(self) -> Iterator[Transaction]:
@@ -112,45 +108,50 @@ class Store:
             yield outer
             return
         with self._transaction(writes=True) as transaction:
-            self._mine.write = (os.getpid(), transaction)
+            self._mine.write = transaction
             try:
                 yield transaction
             finally:
                 self._mine.write = None
 
     def wipe(self) -> None:
-        """Erase what was deleted from the write-ahead log too; left to a later call while others read."""
-        if self._outer() is None:
-            with in_plain_words(self.path):
-                wipe(self.engine())
+        """Erase what was deleted from the write-ahead log too; left to a later call while others read.
+
+        Raises:
+            InputError: It could not be done, for example on a full disk.
+        """
+        if self._outer() is not None:
+            return
+        try:
+            with in_plain_words(self.path), forks.no_fork():
+                wipe(self.engine)
+        except InputError as error:
+            raise InputError(
+                f"it is out of the gallery {self.path}, but its bytes are still in {self.path.name}-wal, which cannot "
+                "be emptied; make room on the disk, then run visavis gallery purge",
+                reason=error.reason,
+            ) from error
 
     def close(self) -> None:
         """Close all connections that nobody uses."""
-        self.engine().dispose()
+        self.engine.dispose()
 
-    def engine(self) -> sql.Engine:
-        """The engine of this process."""
-        with self._lock:
-            if os.getpid() != self._process:
-                # A connection of the parent must be neither used nor closed here, so it is kept for good.
-                self._inherited.append(self._engine)
-                self._engine, self._process = connect(self.path, wait=self._wait), os.getpid()
-            return self._engine
+    def start_anew(self) -> None:
+        """In a forked process: a connection of the parent is neither used nor closed here, so it is kept for good."""
+        self._inherited.append(self.engine)
+        self.engine = connect(self.path, wait=self._wait)
+        self._mine = threading.local()
 
     def _outer(self) -> Transaction | None:
         """The write that this thread is in."""
-        process, transaction = getattr(self._mine, "write", None) or (0, None)
-        return transaction if process == os.getpid() else None
+        return getattr(self._mine, "write", None)
 
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Transaction]:
-        with in_plain_words(self.path):
+        with in_plain_words(self.path), forks.no_fork():
             connection = self._begun(writes=writes)
-            try:
-                with connection, self._committed(connection):
-                    yield self._state(connection)
-            finally:
-                connection.close()
+            with connection, self._committed(connection):
+                yield self._state(connection)
 
     @staticmethod
     @contextmanager
@@ -168,7 +169,7 @@ class Store:
         while True:
             connection = None
             try:
-                connection = self.engine().connect().execution_options(**{WRITES: writes})
+                connection = self.engine.connect().execution_options(**{WRITES: writes})
                 if writes:
                     connection.execute(t.gallery.update().values(revision=t.gallery.c.revision + 1))
                 else:
@@ -202,11 +203,3 @@ class Store:
             self.who,
             datetime.now(UTC),
         )
-
-
-def _leave_nothing_to_children() -> None:
-    for store in list(_STORES):
-        store.close()
-
-
-os.register_at_fork(before=_leave_nothing_to_children)
