@@ -121,6 +121,11 @@ def test_deepface_and_spaces_of_others(capfd, place):
     made = Gallery.open(place / "f.gallery")
     assert made.info.made_by.model == "foreign/facenet" and made.dimension == 2
     assert [event.detail["space"] for event in made.events() if event.what == "imported"] == ["said by the user"]
+    call(capfd, "gallery", "export", place / "f.gallery", "--out", place / "f.csv")
+    words = ["--gallery", place / "g.gallery", "--foreign"]
+    call(capfd, "gallery", "import", place / "f.csv", *words, "arcface").refused(2)
+    assert call(capfd, "gallery", "import", place / "f.csv", *words, "facenet").code == 0
+    same(vectors(place / "f.gallery"), vectors(place / "g.gallery"), tolerance=1e-6)
     # The same name is the same space; another one, and every model of visavis, is another.
     assert call(capfd, "gallery", "import", path, "--gallery", place / "f.gallery", "--foreign", "facenet").code == 0
     for words in (["--foreign", "arcface"], ["--model", "embedder/sface.2021dec"]):

@@ -252,12 +252,12 @@ def _take_vectors(source: str, gallery: Path, given: dict[str, Any], pipeline: P
     found = read_embeddings(source, person=given["--person"], several=bool(given["--several"]))
     space = made_by = None
     if given["--foreign"] is not None:
-        if found.fingerprint is not None:
+        space = foreign_space(given["--foreign"], found.dimension)
+        if found.fingerprint not in (None, space.fingerprint):
             raise UsageError(
                 f"the file says that its templates are of space {found.fingerprint}; leave --foreign out, and name the "
                 "model with --model if the gallery is not there yet"
             )
-        space = foreign_space(given["--foreign"], found.dimension)
         made_by = said_provenance(f"{FOREIGN}/{given['--foreign']}")
     elif pipeline is not None:
         space, made_by = pipeline.space, said_provenance(pipeline.made_by.model)

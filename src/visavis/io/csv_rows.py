@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 _BOTH = "\r\n"
+_AT_ONCE = 500
 
 
 def csv_rows(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
@@ -19,11 +20,20 @@ def csv_rows(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> bytes:
         header: Names of the columns.
         rows: The values of each row, in the order of the columns; None becomes an empty field.
     """
+    return b"".join(csv_pieces(header, rows))
+
+
+def csv_pieces(header: Sequence[str], rows: Iterable[Iterable[Any]]) -> Iterator[bytes]:
+    """As `csv_rows`, some rows at a time: for tables that are larger than the memory one wants to spend."""
     lines: list[str] = []
     writer = csv.writer(_Lines(lines), lineterminator=_BOTH)
     writer.writerow(header)
-    writer.writerows(rows)
-    return "".join(lines).encode("utf-8", "surrogateescape")
+    for row in rows:
+        writer.writerow(row)
+        if len(lines) >= _AT_ONCE:
+            yield "".join(lines).encode("utf-8", "surrogateescape")
+            lines.clear()
+    yield "".join(lines).encode("utf-8", "surrogateescape")
 
 
 class _Lines:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from visavis.gallery.exchange.columns import BOX, NUMBERS, TEXTS, VECTORS, columns_of, embeddings_of
 from visavis.gallery.exchange.embeddings import LONGEST, Embeddings, PersonRule, wrong
 from visavis.io.atomic import write_output
-from visavis.io.csv_rows import csv_rows
+from visavis.io.csv_rows import csv_pieces
 from visavis.io.files import open_regular
 
 _FORMULA = "=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20"
@@ -92,15 +92,23 @@ def write_csv_embeddings(path: str | Path, found: Embeddings) -> Path:
         UsageError: The path cannot be written.
     """
     header: list[str] = []
-    cells: list[list[Any]] = []
     for name, values in columns_of(found).items():
-        if isinstance(values, np.ndarray) and values.ndim == 2:
-            header += [f"{name}_{place}" for place in range(values.shape[1])]
-            cells += [_numbers(values[:, place]) for place in range(values.shape[1])]
-        else:
-            header.append(name)
-            cells.append(_numbers(values) if isinstance(values, np.ndarray) else [harmless(text) for text in values])
-    return write_output(path, csv_rows(header, zip(*cells, strict=True)))
+        wide = isinstance(values, np.ndarray) and values.ndim == 2
+        header += [f"{name}_{place}" for place in range(values.shape[1])] if wide else [name]
+    return write_output(path, csv_pieces(header, _cells(found)))
+
+
+def _cells(found: Embeddings) -> Iterator[list[str]]:
+    """The cells of each row; nine digits give the same float32 again, and what is unknown is empty."""
+    for values in zip(*columns_of(found).values(), strict=True):
+        row: list[str] = []
+        for value in values:
+            if isinstance(value, str):
+                row.append(harmless(value))
+            else:
+                numbers = np.atleast_1d(value).tolist()
+                row += ["" if number != number else f"{number:.9g}" for number in numbers]
+        yield row
 
 
 def harmless(text: str) -> str:
@@ -217,8 +225,3 @@ def _stacked(where: str, name: str, values: list[Any]) -> NDArray[np.float32]:
         elif len(value) != longest:
             raise wrong(where, f"has {len(value)} values of {name} in row {row} (counted from 0), others {longest}")
     return np.stack(values)
-
-
-def _numbers(values: NDArray[Any]) -> list[Any]:
-    """Shortest decimals that give the same float32; NaN is empty."""
-    return ["" if value == "nan" else value for value in values.astype("U").tolist()]

@@ -29,6 +29,8 @@ WRITERS: dict[str, Callable[[str | Path, Embeddings], Path]] = {
 }
 """Formats of one row a face, by suffix."""
 FAISS = ".faiss"
+_SIDES = ("left", "top", "right", "bottom")
+_COLUMNS = ("person", "source", "sha256", "norm", "score", "quality", *_SIDES)
 
 
 def embeddings_of_gallery(gallery: Gallery) -> Embeddings:
@@ -37,7 +39,7 @@ def embeddings_of_gallery(gallery: Gallery) -> Embeddings:
     Raises:
         InputError: ``gallery.empty``: there are none.
     """
-    rows: list[dict[str, Any]] = []
+    columns: dict[str, list[Any]] = {name: [] for name in _COLUMNS}
     parts: list[NDArray[np.float32]] = []
     with gallery.snapshot() as snapshot:
         info = snapshot.info
@@ -45,21 +47,23 @@ def embeddings_of_gallery(gallery: Gallery) -> Embeddings:
         usable = {row["key"]: row for row in listed if _usable(row)}
         for page, vectors in snapshot.samples():
             keep = [place for place, row in enumerate(page) if row["person"] in usable]
-            rows += [page[place] for place in keep]
+            for name, values in columns.items():
+                values += [page[place][name] for place in keep]
             parts.append(vectors[keep])
-    if not rows:
+    if not columns["person"]:
         raise _empty(gallery)
     lost = len(listed) - len(usable)
+    numbers = {name: np.array(columns[name], np.float32) for name in ("norm", "score", "quality", *_SIDES)}
     return Embeddings(
-        people=tuple(usable[row["person"]]["person"] for row in rows),
+        people=tuple(usable[key]["person"] for key in columns["person"]),
         vectors=np.concatenate(parts),
-        norms=np.array([row["norm"] for row in rows], np.float32),
-        sources=tuple(row["source"] for row in rows),
-        digests=tuple(row["sha256"] for row in rows),
-        boxes=np.array([[row[side] for side in ("left", "top", "right", "bottom")] for row in rows], np.float32),
-        scores=np.array([row["score"] for row in rows], np.float32),
-        quality=np.array([np.nan if row["quality"] is None else row["quality"] for row in rows], np.float32),
-        names=tuple(usable[row["person"]]["name"] for row in rows),
+        norms=numbers["norm"],
+        sources=tuple(columns["source"]),
+        digests=tuple(columns["sha256"]),
+        boxes=np.stack([numbers[side] for side in _SIDES], axis=1),
+        scores=numbers["score"],
+        quality=numbers["quality"],
+        names=tuple(usable[key]["name"] for key in columns["person"]),
         fingerprint=info.space.fingerprint,
         space=info.space,
         made_by=info.made_by,
