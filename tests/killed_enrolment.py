@@ -60,7 +60,7 @@ def kill_and_resume(images: Path, place: Path, *, kills: int, seed: int, threads
         record["kills"] += int(process.wait() == -signal.SIGKILL)
         _look(target, pairs, record)
     with closing(Gallery.open(target) if target.exists() else _made(target, pipeline)) as gallery:
-        enrol(pipeline, gallery, pictures)
+        enrol(pipeline, gallery, pictures, job=f"{images.absolute()}\n")  # the name that the command gives it
         found = contents(gallery)
         record["problems"] += _problems(gallery)
     left = sorted(path.name for path in place.iterdir() if path.name.startswith("killed."))

@@ -367,3 +367,18 @@ def test_the_command_ends_with_130_and_keeps_what_was_done(many, path):
     with closing(Gallery.open(path)) as gallery:
         assert gallery.check() == []
     assert finish(start("enrol", many, "--gallery", path)).code == 0
+
+
+def test_a_folder_that_grew_leaves_no_unfinished_job_behind(capfd, many, path):
+    pipeline, gallery = _open(path)
+
+    def stop(done, total):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        enrol(pipeline, gallery, read_people(many).pictures, job=f"{many}\n", progress=stop)
+    assert ledgers(path)
+    shutil.copytree(many / "p00", many / "p09")
+    assert enrolled(capfd, many, gallery=path)["people"] == 5
+    assert not ledgers(path) and not path.with_name(f"{path.name}.jobs").exists()
+    gallery.close()

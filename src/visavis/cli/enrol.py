@@ -104,6 +104,7 @@ def enrol(
             basis=consent,
             expires=end,
             keep_unfit=keep_unfit,
+            job="\n".join([*(str(Path(path).absolute()) for path in inputs), person or ""]),
             progress=advance,
         )
     failed = _failed(made, found)

@@ -10,6 +10,7 @@ from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
+from visavis.errors import UsageError
 from visavis.io._unreadable import printable
 from visavis.io.fingerprints import hashed, source_states
 from visavis.jobs.chunk import ChunkResult, RowFailure
@@ -81,6 +82,7 @@ def enrol(
     basis: str | None = None,
     expires: datetime | None = None,
     keep_unfit: bool = False,
+    job: str | None = None,
     progress: Progress | None = None,
 ) -> Enrolment:
     """Add the most central large face of each picture to its person, making people who are not there.
@@ -98,25 +100,29 @@ def enrol(
         basis: Basis of everybody's consent.
         expires: From when nobody of them is to be found any more, with a time zone.
         keep_unfit: Take faces that fail the quality limits of the model too; else they are failed rows ``quality``.
+        job: Tells this job from others on the gallery, for example the path of a folder; the names of the pictures
+            when None. A job of the same name with other pictures takes the place of an unfinished one.
         progress: Called with the number of pictures done and of all.
 
     Raises:
         SpaceError: The gallery is of another space.
         InputError: ``jobs.locked``: another process enrols these pictures into this gallery; or an error of the gallery
             or the ledger.
-        UsageError: The gallery's folder cannot be written.
+        UsageError: There is no picture, or the gallery's folder cannot be written.
         KeyboardInterrupt: Ctrl-C; call it again to go on.
     """
     given = tuple(pictures)
-    gallery.info.space.require_same(pipeline.space)
+    if not given:
+        raise UsageError("there is no picture to enrol")
+    info, total = gallery.info, len(given)
+    info.space.require_same(pipeline.space)
     writer = PeopleWriter(gallery, details=details, basis=basis, expires=expires)
-    work = _Enrolling(pipeline, gallery, given, writer, keep_unfit)
-    total = len(given)
-    jobs = gallery.path.with_name(f"{gallery.path.name}.jobs")
-    place = jobs / hashed(item.source.name for item in given)[:16]
+    work = _Enrolling(pipeline, gallery, given, writer, keep_unfit, info.keep_crops)
     told = json.dumps([{person: asdict(one) for person, one in (details or {}).items()}, basis, str(expires)])
-    job = resumable(place, kind="enrol", fingerprint=work.fingerprint(told), chunks=-(-total // CHUNK))
-    with job as ledger:
+    jobs = gallery.path.with_name(f"{gallery.path.name}.jobs")
+    place = jobs / hashed([job] if job is not None else (item.source.name for item in given))[:16]
+    running = resumable(place, kind="enrol", fingerprint=work.fingerprint(told), chunks=-(-total // CHUNK))
+    with running as ledger:
         ThreadEngine(workers=pipeline.engine.workers).run(
             ledger,
             work.chunk,
@@ -135,6 +141,7 @@ class _Enrolling:
     pictures: tuple[PersonPicture, ...]
     people: PeopleWriter
     keep_unfit: bool
+    keep_crops: bool
 
     def chunk(self, number: int) -> ChunkResult:
         """Add what is not there of the pictures of a chunk."""
@@ -143,9 +150,11 @@ class _Enrolling:
         refused = {place: why for place in places if (why := self.people.refusal(self.pictures[place].person))}
         already = self._already([place for place in places if place not in refused])
         left = [place for place in places if place not in refused and place not in already]
-        keep_crops = self.gallery.info.keep_crops
         found = face_samples(
-            self.pipeline, [self.pictures[place] for place in left], keep_crops=keep_crops, keep_unfit=self.keep_unfit
+            self.pipeline,
+            [self.pictures[place] for place in left],
+            keep_crops=self.keep_crops,
+            keep_unfit=self.keep_unfit,
         )
         faces: dict[int, FaceSample] = dict(zip(left, found, strict=True))
         samples = {place: one.sample for place, one in faces.items() if one.sample is not None}
@@ -175,7 +184,7 @@ class _Enrolling:
         record: dict[str, Any] = {
             "version": _VERSION,
             "chunk": CHUNK,
-            "gallery": self.gallery.info.uuid,
+            "gallery": self.gallery.uuid,
             "space": self.pipeline.space.fingerprint,
             "made_by": self.pipeline.made_by.to_dict(),
             "minimum_size": getattr(self.pipeline.detector, "minimum_size", None),

@@ -99,8 +99,8 @@ def _look_up(gallery: Gallery, person: str) -> Person | Failure | None:
     ended = "consent was withdrawn" if found.consent and found.consent.withdrawn else "the time to keep it is over"
     return Failure(
         "gallery.consent",
-        f"{person!r} is in the gallery and may not be added to, as {ended}; erase it with visavis gallery purge, "
-        "then enrol anew",
+        f"{person!r} is in the gallery and may not be added to, as {ended}; renew it with visavis gallery update, or "
+        "erase it with visavis gallery purge and enrol anew",
     )
 
 
