@@ -21,6 +21,7 @@ _FAMILY = 8
 _RELATED = 0.5
 _NEAR = 0.7
 _COPIES = 1000
+_TIED = 200
 _LARGEST_TIE = 5000
 
 
@@ -29,7 +30,8 @@ class MadeGallery:
     """A gallery of made-up people.
 
     Half of the rows are directions at random. The other half are of families of eight, of whom two are about 0.5
-    similar. One row in a thousand is a copy of another, and one row stands there up to 5,000 times.
+    similar. One row in a thousand is a copy of another, and one row stands there once in
+    two hundred, at most 5,000 times.
 
     Attributes:
         vectors: float32 ``(N, D)``, unit norm.
@@ -53,7 +55,7 @@ class MadeGallery:
             share = np.float32(_RELATED)
             rows[:related] = np.sqrt(share) * np.repeat(families, _FAMILY, axis=0) + np.sqrt(1 - share) * rows[:related]
             vectors[start : start + len(rows)] = rows / np.linalg.norm(rows, axis=1, keepdims=True)
-        places = rng.permutation(count - 1)[: count // _COPIES + min(_LARGEST_TIE, count // 20)].astype(np.int64) + 1
+        places = rng.permutation(count - 1)[: count // _COPIES + min(_LARGEST_TIE, count // _TIED)].astype(np.int64) + 1
         copies, tie = np.split(places, [count // _COPIES])
         vectors[copies] = vectors[copies - 1]
         vectors[tie] = vectors[0]

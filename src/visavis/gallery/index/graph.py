@@ -16,11 +16,11 @@ from visavis.errors import InputError
 from visavis.gallery.index.faiss_view import FaissView, faiss_module, faiss_view
 from visavis.gallery.index.scan_codes import Scan
 
-LINKS = 24
+LINKS = 32
 """Links a row, M; the lowest layer has twice as many."""
-BUILD_WIDTH = 100
+BUILD_WIDTH = 200
 """Candidates kept while a row is linked in, efConstruction."""
-WIDTH = 256
+WIDTH = 512
 """Candidates kept while a probe walks, efSearch."""
 
 _BLOCK = 16_384
