@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from visavis.cli import options
+from visavis.cli.gallery_values import moment
 from visavis.cli.output import console, print_json, progress, shown
 from visavis.errors import InputError, ModelError, UsageError
 
@@ -162,14 +163,10 @@ def _details(path: Path, found: PeopleFolder) -> dict[str, Any]:
 def _moment(text: str | None) -> datetime | None:
     if text is None:
         return None
-    try:
-        moment = datetime.fromisoformat(text)
-    except ValueError:
-        raise UsageError(f"--expires is a date, for example 2030-12-31; got {text!r}") from None
-    moment = moment if moment.tzinfo else moment.replace(tzinfo=UTC)
-    if moment <= datetime.now(UTC):
+    end = moment(text, option="--expires")
+    if end <= datetime.now(UTC):
         raise UsageError(f"--expires {text} is over: nobody would be found; give a date to come")
-    return moment
+    return end
 
 
 def _gallery(path: Path, pipeline: Pipeline, storage: str | None, crops: bool | None) -> Gallery:

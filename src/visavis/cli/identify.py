@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from visavis.cli import options
+from visavis.cli.gallery_values import entries
 from visavis.cli.identify_pictures import PictureWriter, check_outputs, write_explanation
 from visavis.cli.output import console, progress, shown
 from visavis.errors import UsageError
@@ -72,7 +73,7 @@ def identify(
     """
     from visavis.types import FPIR
 
-    point, wanted = FPIR.parse(at), _conditions(where or [])
+    point, wanted = FPIR.parse(at), entries(where or [], option="--where")
     if top < 1:
         raise UsageError(f"--top is 1 or more; got {top}")
     if index not in _INDEXES:
@@ -131,22 +132,6 @@ def _opened(path: Path, at: FPIR, kind: Any, **pipeline: Any) -> Iterator[Identi
             index.close()
     finally:
         gallery.close()
-
-
-def _conditions(words: list[str]) -> dict[str, Any]:
-    """``key=text`` and ``key:=JSON``."""
-    conditions: dict[str, Any] = {}
-    for word in words:
-        key, equals, value = word.partition("=")
-        as_json = key.endswith(":")
-        name = key.removesuffix(":")
-        if not equals or not name:
-            raise UsageError(f"--where is key=text, or key:=JSON for what is not text; got {word!r}")
-        try:
-            conditions[name] = json.loads(value) if as_json else value
-        except ValueError:
-            raise UsageError(f"--where {name}:= takes JSON, for example {name}:=12; got {value!r}") from None
-    return conditions
 
 
 class _Seen:

@@ -1,15 +1,14 @@
-"""A gallery as a whole: all samples one after the other, templates of another model, history from elsewhere."""
+"""A gallery as a whole: all samples one after the other, and templates of another model."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.gallery.event import Correction, Event
 from visavis.gallery.open_gallery import OpenGallery
 from visavis.gallery.sample import StoredSample
 from visavis.types import Provenance, TemplateSpace
@@ -145,10 +144,3 @@ class GalleryTransfer(OpenGallery):
         kept = check_metadata(detail)
         with self._store.write() as transaction:
             transaction.log(check_reason(what)[:32], **kept)
-
-    def restore_history(self, *, events: Iterable[Event], corrections: Iterable[Correction]) -> None:
-        """Put down the history of a gallery that is copied into this one, in the order given, with new numbers."""
-        from visavis.gallery.records.history import restore
-
-        with self._store.write() as transaction:
-            restore(transaction, events, corrections)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from typing import Any
 
 import sqlalchemy as sql
 
 from visavis.gallery.event import Correction, Event
 from visavis.gallery.records import tables as t
-from visavis.gallery.records.store import Store, Transaction
+from visavis.gallery.records.store import Store
 
 _PAGE = 1000
 
@@ -24,17 +24,6 @@ def corrections(store: Store, since: int) -> Iterator[Correction]:
     """Corrections after a number, oldest first."""
     for row in _after(store, t.correction, since):
         yield Correction(row.id, row.when, row.who, row.what, row.sample, row.source, row.target, row.reason)
-
-
-def restore(transaction: Transaction, past: Iterable[Event], corrected: Iterable[Correction]) -> None:
-    """Put down events and corrections of another gallery, with new numbers."""
-    rows = [{"when": one.when, "who": one.who, "what": one.what, "detail": dict(one.detail)} for one in past]
-    if rows:
-        transaction.connection.execute(t.event.insert(), rows)
-    names = ("when", "who", "what", "sample", "source", "target", "reason")
-    rows = [{name: getattr(one, name) for name in names} for one in corrected]
-    if rows:
-        transaction.connection.execute(t.correction.insert(), rows)
 
 
 def _after(store: Store, table: sql.Table, since: int) -> Iterator[Any]:
