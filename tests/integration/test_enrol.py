@@ -158,6 +158,10 @@ def test_what_cannot_be_used_is_listed_and_stops_nothing(capfd, folder, path, as
     assert "both.png shows 2 faces" in notes and "nothing of wall" in notes and "folder empty holds no picture" in notes
     with closing(Gallery.open(path)) as gallery:
         assert [one.person for one in gallery.people()] == ["p00", "p01"]
+        [both_faces] = [one for one in gallery.samples("p01") if one.source.endswith("both.png")]
+        expected = visavis.embed(folder / "p01/both.png", which="central")
+        assert np.array_equal(both_faces.box, expected.faces.boxes[0])
+        assert np.array_equal(gallery.vectors([both_faces.sample]), expected.templates.vectors)
     again = enrolled(capfd, folder, "--keep-unfit", gallery=path)
     assert (again["enrolled"], again["already"]) == (1, 7) and "blurred.png" in sources(path, "p00")
     text = call(capfd, "enrol", folder, "--gallery", path).out

@@ -14,6 +14,15 @@ def test_what_is_written_is_read(tmp_path, suffix):
     assert np.array_equal(read(to_bytes(from_array(PIXELS[::2]), suffix=suffix)).pixels, PIXELS[::2])
 
 
+def test_png_takes_less_time_or_less_room():
+    smooth = np.indices((60, 60)).sum(axis=0).astype(np.uint8)
+    sizes = [len(to_bytes(smooth, compression=level)) for level in (0, 1, 6)]
+    assert sizes[0] > sizes[1] >= sizes[2] == len(to_bytes(smooth))
+    assert np.array_equal(read(to_bytes(smooth, compression=1)).pixels[..., 0], smooth)
+    with pytest.raises(UsageError, match="compression"):
+        to_bytes(smooth, compression=10)
+
+
 @pytest.mark.parametrize("suffix", [".jpg", ".jpeg", ".webp"])
 def test_lossy_formats_come_close(suffix):
     smooth = np.full((30, 20, 3), 100, np.uint8)

@@ -15,6 +15,7 @@ from visavis.jobs.chunk import ChunkResult, RowFailure
 from visavis.jobs.ledger import JobLedger
 from visavis.jobs.processes import ProcessEngine
 from visavis.jobs.threads import ThreadEngine
+from visavis.runtime.workers import ordered_map
 
 
 def started(path, chunks):
@@ -84,6 +85,16 @@ def test_every_chunk_is_done_and_counted(tmp_path, engine):
     assert [row.key for row in ledger.failures()] == [str(number) for number in range(1, 25, 2)]
     assert told[-1] == (25, 25) and told == sorted(told)
     engine.run(ledger, break_down)  # nothing is left, so nothing is called
+
+
+def test_threads_of_a_job_make_no_further_threads(tmp_path):
+    def work(number):
+        inner = set(ordered_map(lambda item: threading.get_ident(), range(9), workers=4))
+        return ChunkResult({"here": inner == {threading.get_ident()}})
+
+    ledger = started(tmp_path, 6)
+    ThreadEngine(workers=2).run(ledger, work)
+    assert [result for _, result in ledger.results()] == [{"here": True}] * 6
 
 
 @pytest.mark.parametrize("engine", [ThreadEngine(workers=2), ProcessEngine(workers=1)])
@@ -181,6 +192,7 @@ SCRIPT = """
     sys.path.insert(0, {tests!r})
     from test_jobs_engines import started, square
     from visavis.jobs.threads import ThreadEngine
+from visavis.runtime.workers import ordered_map
 
     def slow(number):
         time.sleep(0.02)
