@@ -80,7 +80,7 @@ def test_thresholds_of_searches_are_fitted_and_keep_to_their_rate_on_others(capf
     assert figures["fpir.1e-1"]["threshold"] == table.search_threshold(FPIR(0.1), size=40)
     told = call(capfd, *words, "--calibration", out)
     assert "40 people of 80 pictures" in told.out and "fpir 1e-1: asked for 0.1000" in told.out
-    again = call(capfd, *words, "--calibrate", fitted, "--population", "patterns", "--json").json
+    again = call(capfd, *words, "--calibrate", fitted, "--mated", fitted, "--population", "patterns", "--json").json
     assert again["figures"] == figures
 
 
@@ -95,5 +95,6 @@ def test_what_is_missing_is_said(capfd, tmp_path, crowds):
     words = ("evaluate", "open-set", fitted, "--calibrate", fitted, "--population", "patterns")
     assert "--strangers half" in call(capfd, *words).err
     assert "--population" in call(capfd, "evaluate", "open-set", others, "--calibrate", fitted).refused(2)
+    assert "--calibrate" in call(capfd, "evaluate", "open-set", others, "--mated", fitted).refused(2)
     assert "single or half" in call(capfd, "evaluate", "open-set", others, "--strangers", "few").refused(2)
     assert "whole number" in call(capfd, "evaluate", "open-set", others, "--resamples", "0").refused(2)

@@ -34,6 +34,10 @@ def open_set(
     calibrate: Annotated[
         Path | None, typer.Option("--calibrate", help="Fit the thresholds on these people, a folder each.")
     ] = None,
+    mated: Annotated[
+        Path | None,
+        typer.Option("--mated", help="Other people for the pairs of one person, with several pictures each."),
+    ] = None,
     population: Annotated[str, typer.Option("--population", help="Whom the pictures of --calibrate show.")] = "",
     calibration: options.Calibration = None,
     seed: Annotated[int, typer.Option("--seed", help="Seed of the split and of resamples.")] = 0,
@@ -64,6 +68,8 @@ def open_set(
         raise UsageError(f"--strangers is single or half; got {strangers!r}")
     if calibrate is not None and (calibration is not None or not population.strip()):
         raise UsageError("--calibrate fits thresholds: give --population with it, and no --calibration")
+    if mated is not None and calibrate is None:
+        raise UsageError("--mated belongs to --calibrate: pairs of one person for what is fitted")
     labelled = read_labelled(people, role=role)
     pipeline = options.build_pipeline(
         model=model,
@@ -76,7 +82,7 @@ def open_set(
         policy=policy,
         calibration=calibration,
     )
-    fitted = None if calibrate is None else _fitted(pipeline, calibrate, population.strip())
+    fitted = None if calibrate is None else _fitted(pipeline, calibrate, mated, population.strip())
     with progress("embedding") as advance:
         result = evaluate_open_set(
             pipeline,
@@ -95,12 +101,13 @@ def open_set(
         _print(record)
 
 
-def _fitted(pipeline: Pipeline, people: Path, population: str) -> Calibration:
+def _fitted(pipeline: Pipeline, people: Path, mated: Path | None, population: str) -> Calibration:
     from visavis.protocols.calibrate import calibrate as fit
     from visavis.protocols.labelled import read_labelled
 
     with progress("calibrating") as advance:
-        return fit(pipeline, read_labelled(people), name=people.stem, population=population, progress=advance)
+        one, two = read_labelled(people), None if mated is None else read_labelled(mated)
+        return fit(pipeline, one, two, name=people.stem, population=population, progress=advance)
 
 
 def _print(record: dict[str, Any]) -> None:
