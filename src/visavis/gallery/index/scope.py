@@ -33,11 +33,6 @@ class Scope:
     bits: NDArray[np.uint8] | None = None
     left_out: NDArray[np.int64] | None = None
 
-    def hard(self) -> NDArray[np.int64]:
-        """The hard rows in question."""
-        rows = self.segment.hard
-        return rows if self.keep is None else rows[self.keep[rows]]
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Picked:

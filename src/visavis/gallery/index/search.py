@@ -85,7 +85,7 @@ def search_state(
         for one in picked:
             _score_picked(one, probes, which, bests)
         for scope in scanned:
-            _score_picked(Picked(scope.segment, scope.hard()), probes, which, bests)
+            _score_hard(scope, probes, which, bests)
         walked = [scope for scope in scanned if graphs and scope.segment.graph is not None]
         for scope in walked:
             _walk(scope, probes, bests, threads)
@@ -116,17 +116,31 @@ def _score_tail(
         )
 
 
-def _score_picked(picked: Picked, probes: ScanProbes, which: Sequence[int], bests: Sequence[Best]) -> None:
-    segment, rows = picked.segment, picked.rows
-    if len(rows):
+def _score_hard(scope: Scope, probes: ScanProbes, which: Sequence[int], bests: Sequence[Best]) -> None:
+    segment = scope.segment
+    if len(segment.hard):
+        keys, vectors = segment.hard_rows()
         score_directly(
-            segment.keys[rows],
-            lambda start, end: segment.vectors.read(rows[start:end]),
+            keys,
+            lambda start, end: vectors[start:end],
             probes,
             which,
             bests,
             longest=segment.meta.longest,
+            keep=None if scope.keep is None else scope.keep[segment.hard],
         )
+
+
+def _score_picked(picked: Picked, probes: ScanProbes, which: Sequence[int], bests: Sequence[Best]) -> None:
+    segment, rows = picked.segment, picked.rows
+    score_directly(
+        segment.keys[rows],
+        lambda start, end: segment.vectors.read(rows[start:end]),
+        probes,
+        which,
+        bests,
+        longest=segment.meta.longest,
+    )
 
 
 def _walk(scope: Scope, probes: ScanProbes, bests: Sequence[Best], threads: SearchThreads) -> None:

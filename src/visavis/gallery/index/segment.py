@@ -90,6 +90,7 @@ class Segment:
     _views: dict[tuple[int, int], FaissView] = field(default_factory=dict)
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _graph: list[Graph] = field(default_factory=list)
+    _hard: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = field(default_factory=list)
 
     @classmethod
     def of(cls, meta: SegmentMeta, arrays: dict[str, NDArray[Any]], *, name: str = "") -> Segment:
@@ -118,6 +119,13 @@ class Segment:
                     self._views.clear()
                 found = self._views[start, end] = faiss_view(self.codes[start:end], self.meta.scan)
             return found
+
+    def hard_rows(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+        """Keys and vectors of the hard rows, which every search needs: read once."""
+        with self._lock:
+            if not self._hard:
+                self._hard.append((self.keys[self.hard], self.vectors.read(self.hard)))
+            return self._hard[0]
 
     @property
     def graph(self) -> Graph | None:
