@@ -26,12 +26,12 @@ from visavis.gallery.index.similarity import exact_similarities
 Run = Callable[[Callable[[Any], Any], Sequence[Any]], list[Any]]
 """``map`` on threads."""
 
-_FINE_BYTES = 1 << 22
+_FINE_BYTES = 6 << 20
 _LEAST_ROWS = 4096
 _WIDE = 96
 _WIDE_K = 16
-_NARROW = 32
-_DEEPER = 8
+_NARROW = 16
+_DEEPER = 12
 _FEW_PROBES = 4
 _FEW_LEFT_OUT = 32
 
@@ -178,7 +178,7 @@ class Scanner:
 
 
 def fine_blocks(scope: Scope, start: int = 0, end: int | None = None) -> list[Block]:
-    """Blocks of about 4 MiB of codes, which stay in a core's cache while several probes are compared with them."""
+    """Blocks of about 6 MiB of codes, which stay in a core's cache while several probes are compared with them."""
     codes = scope.segment.codes
     end = len(scope.segment) if end is None else end
     height = max(_LEAST_ROWS, _FINE_BYTES // (codes.shape[1] * codes.itemsize) // 8 * 8)
