@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from galleries import MADE_BY, OTHER, crop, followed, gallery, sample
@@ -386,6 +386,7 @@ class TestHostileArchives:
         with pytest.raises(InputError):
             GalleryArchive(copy.parent / "b.tar.gz")
 
+    @settings(deadline=None, max_examples=40)
     @given(place=st.integers(0, 1 << 20), bit=st.integers(0, 7))
     def test_flipped_bits_of_a_tar(self, exported, tmp_path_factory, place, bit):
         """Every byte that counts is under a hash; whatever is flipped is refused, or is padding."""

@@ -4,7 +4,7 @@ import zipfile
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visavis.errors import InputError, UnreadableError
@@ -114,6 +114,7 @@ def test_files_that_are_none(tmp_path):
         read_npz(tmp_path / "missing.npz")
 
 
+@settings(deadline=None)
 @given(st.data())
 def test_damaged_bytes_give_an_error_or_the_same_arrays(tmp_path_factory, data):
     """Whatever byte is flipped: never another exception, never a pickle, never a wrong array (the CRC sees to that)."""
