@@ -38,6 +38,8 @@ def ends_in_filler(data: bytes, header: JpegHeader, pixels: NDArray[np.uint8]) -
         whole = _luma(data)
         for dropped in _DROPS[: max(1, _MOST_PIXELS // whole.size)]:
             changed = whole != _luma(data[: header.end - dropped] + data[header.end :])
+            # Colour is coarser than brightness and is smoothed over the edge of its block into the one before.
+            changed[_BLOCK - 1 :: _BLOCK] = changed[:, _BLOCK - 1 :: _BLOCK] = False
             if changed.any():
                 return _blocks_after(changed) > _BLOCKS_PER_BYTE * dropped
     except DECODER_ERRORS:

@@ -201,6 +201,14 @@ def test_whole_pictures_with_a_grey_corner_are_read():
         assert read(encoded("JPEG", Image.fromarray(pixels), optimize=True)).size == (120, 90)
 
 
+def test_a_whole_photo_turned_on_grey_is_read(astronaut):
+    with Image.open(astronaut) as photo:
+        small = photo.convert("RGB").resize((140, 140))
+    for angle in (-4.5, -3, 3, 8):
+        turned = small.rotate(angle, fillcolor=(128, 128, 128))
+        assert read(encoded("JPEG", turned, quality=92)).size == (140, 140)
+
+
 def test_whole_pngs_that_end_black_are_read():
     for interlace in (0, 1):
         header = png_chunk(b"IHDR", bytes((0, 0, 0, 5, 0, 0, 0, 7, 8, 2, 0, 0, interlace)))
