@@ -51,7 +51,7 @@ def pipeline(
 def gallery(
     n: Annotated[int, typer.Option("--n", help="People in the made-up gallery.")] = 1_000_000,
     dim: Annotated[int, typer.Option("--dim", help="Values of a template.")] = 512,
-    k: Annotated[int, typer.Option("-k", help="Candidates of each search.")] = 10,
+    k: Annotated[int, typer.Option("--k", help="Candidates of each search.")] = 10,
     queries: Annotated[int, typer.Option("--queries", help="Probes compared with a float32 reference.")] = 10_000,
     rounds: Annotated[int, typer.Option("--rounds", help="Interleaved rounds; medians are printed.")] = 5,
     scan: Annotated[str, typer.Option("--scan", help="What is scanned: int8, float16 or float32.")] = "int8",
