@@ -38,17 +38,17 @@ def faces(rng, count, dimension, *, people=None, spread=0.7):
 
 
 def slow_search(keys, vectors, probes, k):
-    """One row after the other, in Python's own floats where the sum is not numpy's: the definition, literally."""
+    """All rows, one probe after the other: the definition, literally."""
     found_keys = np.full((len(probes), k), -1, np.int64)
     found = np.full((len(probes), k), np.nan, np.float32)
     wide = vectors.astype(np.float64)
     for row, probe in enumerate(probes):
         if np.isnan(probe).any() or not len(keys):
             continue
-        similarity = np.array([(one * probe.astype(np.float64)).sum() for one in wide]).astype(np.float32)
-        order = sorted(range(len(keys)), key=lambda spot: (-similarity[spot], keys[spot]))[:k]
-        found_keys[row, : len(order)] = np.asarray(keys)[order]
-        found[row, : len(order)] = similarity[order]
+        similarity = (wide * probe.astype(np.float64)).sum(axis=1).astype(np.float32)
+        ranked = sorted(zip((-similarity).tolist(), np.asarray(keys).tolist(), strict=True))[:k]
+        found_keys[row, : len(ranked)] = [key for _, key in ranked]
+        found[row, : len(ranked)] = [-value for value, _ in ranked]
     return found_keys, found
 
 

@@ -68,11 +68,11 @@ def test_it_follows_and_keeps_files(small, feed, scan):
     rng = np.random.default_rng(1)
     with LiveIndex(feed, scan=scan) as index:
         right(index, feed)
-        for turn in range(15):
+        for turn in range(10):
             feed.put(rng.integers(0, 2000, 40), faces(rng, 40, DIMENSION))
             feed.remove(rng.integers(0, 2000, 10))
             right(index, feed)
-            if turn % 7 == 0:
+            if turn % 5 == 0:
                 index.keep_up()
         index.keep_up()
         assert manifest(feed)["revision"] == feed.revision == index.revision
@@ -85,7 +85,7 @@ def test_it_follows_and_keeps_files(small, feed, scan):
 def test_two_indexes_share_the_files_of_one_gallery(small, feed):
     rng = np.random.default_rng(2)
     with LiveIndex(feed) as one, LiveIndex(feed) as two:
-        for turn in range(24):
+        for turn in range(14):
             feed.put(rng.integers(0, 3000, 50), faces(rng, 50, DIMENSION))
             feed.remove(rng.integers(0, 3000, 5))
             right((one, two)[turn % 2], feed)
@@ -244,8 +244,8 @@ def test_graphs_find_the_people_who_are_there_and_only_living_ones(small, feed):
     with LiveIndex(feed, kind="hnsw") as index:
         index.keep_up()
         assert len(files(feed, "graph.faiss")) == len(index.parts) == 1
-        found = index.search(templates(vectors[:300]), k=3)
-        expected = slow_search(keys, vectors, vectors[:300], 3)
+        found = index.search(templates(vectors[:100]), k=3)
+        expected = slow_search(keys, vectors, vectors[:100], 3)
         assert (found.keys[:, 0] == expected[0][:, 0]).mean() > 0.99
         for row in np.flatnonzero((found.keys == expected[0]).all(axis=1)):
             assert np.array_equal(found.similarity[row], expected[1][row])  # scored by the one definition
@@ -361,7 +361,7 @@ def test_readers_find_what_was_committed_while_files_are_written(small, feed):
         readers = [threading.Thread(target=read, args=(seed,)) for seed in range(6)]
         for reader in readers:
             reader.start()
-        for start in range(0, 3000, 60):
+        for start in range(0, 1800, 60):
             feed.put(range(1000 + start, 1060 + start), vectors[start : start + 60])
             feed.remove(rng.integers(0, 1000, 3))
             committed[0] = 1060 + start
