@@ -26,7 +26,7 @@ from visavis.io.atomic import disk_errors, write_atomically
 from visavis.io.files import is_folder
 from visavis.io.fingerprints import hashed
 from visavis.jobs.alone import alone
-from visavis.jobs.chunk import ChunkResult, RowFailure
+from visavis.jobs.chunk import ChunkResult, RowFailure, in_rows
 from visavis.jobs.engine import JobEngine
 from visavis.jobs.ledger import JobLedger
 from visavis.types.status import Failure
@@ -124,7 +124,7 @@ class _Packing:
             engine.run(
                 ledger,
                 self.chunk,
-                progress=None if progress is None else lambda done, _: progress(min(done * CHUNK, total), total),
+                progress=in_rows(progress, chunk=CHUNK, rows=total),
             )
             if self.collection.fingerprint() != before:
                 raise InputError(

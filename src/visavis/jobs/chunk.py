@@ -39,3 +39,14 @@ Work = Callable[[int], ChunkResult]
 """Does the chunk of that number. It may be called twice for one chunk, and must leave the same."""
 Progress = Callable[[int, int], None]
 """Called with the number of chunks done and of all."""
+
+
+def in_rows(progress: Progress | None, *, chunk: int, rows: int) -> Progress | None:
+    """The progress of a job told in rows, of which each chunk but the last has so many.
+
+    Args:
+        progress: Called with the number of rows done and of all; None tells nobody.
+        chunk: Rows of a chunk.
+        rows: Of all chunks.
+    """
+    return None if progress is None else lambda done, _: progress(min(done * chunk, rows), rows)

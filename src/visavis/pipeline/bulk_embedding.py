@@ -18,7 +18,7 @@ from visavis.errors import InputError, UnreadableError
 from visavis.io.atomic import disk_errors, write_atomically
 from visavis.io.fingerprints import hashed, source_states
 from visavis.io.source import Source
-from visavis.jobs.chunk import ChunkResult, RowFailure
+from visavis.jobs.chunk import ChunkResult, Progress, RowFailure, in_rows
 from visavis.jobs.ledger import JobLedger
 from visavis.jobs.resumable import resumable
 from visavis.jobs.threads import ThreadEngine
@@ -27,7 +27,6 @@ from visavis.selection import Select
 from visavis.types import Analysis
 
 Columns = dict[str, NDArray[Any]]
-Progress = Callable[[int, int], None]
 COLUMNS = ("image", "picture", "box", "score", "norm", "status", "reason", "message", "vector")
 SMALL = 2 * CHUNK
 """Up to so many pictures are done in memory: there is little to lose, and a ledger would take longer."""
@@ -104,7 +103,7 @@ def embed_in_bulk(
         ThreadEngine(workers=pipeline.engine.workers).run(
             ledger,
             partial(_chunk, pipeline, sources, place, which),
-            progress=None if progress is None else lambda done, _: progress(min(done * CHUNK, total), total),
+            progress=in_rows(progress, chunk=CHUNK, rows=total),
         )
         yield _stored(ledger, place, sources)
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from visavis.errors import UsageError
 from visavis.io._unreadable import printable
 from visavis.io.fingerprints import hashed, source_states
-from visavis.jobs.chunk import ChunkResult, RowFailure
+from visavis.jobs.chunk import ChunkResult, Progress, RowFailure, in_rows
 from visavis.jobs.ledger import JobLedger
 from visavis.jobs.resumable import resumable
 from visavis.jobs.threads import ThreadEngine
@@ -25,7 +25,6 @@ from visavis.pipeline.pipeline import Pipeline
 if TYPE_CHECKING:
     from visavis.gallery.gallery import Gallery
 
-Progress = Callable[[int, int], None]
 CHUNK = 16
 """Pictures of a chunk, and of a write: what a kill makes each worker do again, at most."""
 _VERSION = 1
@@ -126,7 +125,7 @@ def enrol(
         ThreadEngine(workers=pipeline.engine.workers).run(
             ledger,
             work.chunk,
-            progress=None if progress is None else lambda done, _: progress(min(done * CHUNK, total), total),
+            progress=in_rows(progress, chunk=CHUNK, rows=total),
         )
         made = _read(ledger, given)
     with suppress(OSError):  # another job may lie there
