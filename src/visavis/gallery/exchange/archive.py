@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import os
 from collections.abc import Iterator
 from pathlib import Path
@@ -11,13 +10,12 @@ from typing import Any
 
 from visavis.errors import UnreadableError
 from visavis.gallery.exchange.archive_rows import schema_of
+from visavis.gallery.exchange.byte_span import ByteSpan
 from visavis.gallery.exchange.manifest import CROPS, MANIFEST, FileEntry, Manifest, refused
 from visavis.gallery.exchange.parquet import BATCH, ParquetRows
-from visavis.io.archive_bytes import ArchiveBytes, PlainBytes, open_archive_bytes
 from visavis.io.files import is_folder
 from visavis.io.tar import TarIndex
 
-_BLOCK = 1 << 20
 _LARGEST_MANIFEST = 1 << 20
 _CROPS_AT_ONCE = 16
 
@@ -49,7 +47,7 @@ class GalleryArchive:
             raise refused(self.path, f"holds no {MANIFEST}; visavis gallery export writes one")
         if told.size > _LARGEST_MANIFEST:
             raise refused(self.path, f"has a {MANIFEST} of {told.size} bytes; it is none")
-        data = told.read_whole()
+        data = told.open().read()
         self.sha256 = hashlib.sha256(data).hexdigest()
         self.manifest = Manifest.of_json(data, where=self.path)
         self._check_names()
@@ -63,7 +61,7 @@ class GalleryArchive:
             InputError: ``exchange.parquet``, or ``exchange.archive``: other columns or another number of rows.
         """
         where = f"{self.path}::{name}"
-        rows = ParquetRows(self._members[name].open(), name=where)
+        rows = ParquetRows(self._members[name], name=where)
         try:
             wanted = schema_of(name, self.manifest.space.dimension)
             if not rows.schema.equals(wanted):
@@ -82,8 +80,8 @@ class GalleryArchive:
             raise refused(self.path, f"{text}; an exported gallery has the files of its {MANIFEST} and no others")
 
     def _check_file(self, name: str, entry: FileEntry) -> None:
-        member, digest, size = self._members[name], hashlib.sha256(), 0
-        for block in member.blocks():
+        digest, size = hashlib.sha256(), 0
+        for block in self._members[name].open().blocks():
             digest.update(block)
             size += len(block)
         if (size, digest.hexdigest()) != (entry.bytes, entry.sha256):
@@ -94,56 +92,7 @@ class GalleryArchive:
             )
 
 
-class _Member:
-    """Bytes of an archive from a place on."""
-
-    def __init__(self, data: ArchiveBytes, offset: int, size: int) -> None:
-        self._data, self._offset, self.size = data, offset, size
-
-    def read_at(self, start: int, size: int) -> bytes:
-        return self._data.read_at(self._offset + start, max(0, min(size, self.size - start)))
-
-    def read_whole(self) -> bytes:
-        return self.read_at(0, self.size)
-
-    def blocks(self) -> Iterator[bytes]:
-        at = 0
-        while block := self.read_at(at, _BLOCK):
-            at += len(block)
-            yield block
-
-    def open(self) -> io.RawIOBase:
-        return _Window(self)
-
-
-class _Window(io.RawIOBase):
-    """A member as a file that can be sought in."""
-
-    def __init__(self, member: _Member) -> None:
-        self._member, self._at = member, 0
-
-    def readable(self) -> bool:
-        return True
-
-    def seekable(self) -> bool:
-        return True
-
-    def tell(self) -> int:
-        return self._at
-
-    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
-        start = {os.SEEK_SET: 0, os.SEEK_CUR: self._at, os.SEEK_END: self._member.size}[whence]
-        self._at = max(0, start + offset)
-        return self._at
-
-    def readinto(self, buffer: Any) -> int:
-        data = self._member.read_at(self._at, len(buffer))
-        buffer[: len(data)] = data
-        self._at += len(data)
-        return len(data)
-
-
-def _folder(path: str) -> dict[str, _Member]:
+def _folder(path: str) -> dict[str, ByteSpan]:
     members = {}
     try:
         entries = sorted(os.scandir(path), key=lambda entry: entry.name)
@@ -153,24 +102,23 @@ def _folder(path: str) -> dict[str, _Member]:
         if entry.is_symlink() or not entry.is_file(follow_symlinks=False):
             kind = "a link" if entry.is_symlink() else "no regular file"
             raise refused(path, f"holds {entry.name!r}, which is {kind}; links and devices are not followed")
-        members[entry.name] = _Member(PlainBytes(entry.path), 0, entry.stat(follow_symlinks=False).st_size)
+        members[entry.name] = ByteSpan(entry.path, 0, entry.stat(follow_symlinks=False).st_size)
     return members
 
 
-def _tar(path: str) -> dict[str, _Member]:
+def _tar(path: str) -> dict[str, ByteSpan]:
     try:
         index = TarIndex(path)
-        data = open_archive_bytes(path)
     except UnreadableError as error:
         if error.reason == "unreadable.not-an-image":
             raise refused(path, "is no folder and no tar archive; visavis gallery export writes either") from error
         raise
-    members: dict[str, _Member] = {}
+    members: dict[str, ByteSpan] = {}
     for member in index.members:
         problem = index.refusal(member)
         if problem is not None:
             raise refused(path, f"is not safe to read: {problem.message}")
         if member.name in members:
             raise refused(path, f"holds {member.name!r} twice; it could be read in two ways")
-        members[member.name] = _Member(data, member.offset, member.size)
+        members[member.name] = ByteSpan(path, member.offset, member.size, packed=True)
     return members

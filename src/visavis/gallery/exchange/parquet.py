@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from visavis._require import require
 from visavis.errors import InputError
+from visavis.gallery.exchange.byte_span import ByteSpan
+from visavis.gallery.exchange.parquet_probe import probe
 from visavis.io._unreadable import printable
 from visavis.io.archive_bytes import growth_limit
-from visavis.io.files import open_regular
 
 _LONGEST_FOOTER = 1 << 26
 _MOST_COLUMNS = 1000
@@ -39,29 +38,37 @@ class ParquetRows:
     text of more than 64 MiB and bytes of more than 16 MiB are refused.
 
     Args:
-        file: A path, or an open binary file that can be sought in.
+        span: Its bytes.
         name: For messages; the path when omitted.
+        probed: It has been read by another process; else it is now, see `visavis.gallery.exchange.parquet_probe`.
+
+    Attributes:
+        name: For messages.
+        schema: The columns as the file declares them.
+        declared: Bytes that it unpacks to, as it says.
 
     Raises:
         UnreadableError: The path cannot be read.
-        InputError: ``exchange.parquet``: it is no Parquet file, or declares more than 200 times its own size.
+        InputError: ``exchange.parquet``: it is no sound Parquet file, or declares more than 200 times its own size.
         DependencyError: pyarrow is not installed.
     """
 
-    def __init__(self, file: str | Path | Any, *, name: str | None = None) -> None:
-        self.name = str(file) if name is None else name
-        opened = os.fdopen(open_regular(str(file)), "rb") if isinstance(file, str | Path) else file
+    def __init__(self, span: ByteSpan, *, name: str | None = None, probed: bool = False) -> None:
+        self.name = span.path if name is None else name
+        parquet()
+        if not probed:
+            probe(span, self.name)
+        opened = span.open()
         try:
-            size = opened.seek(0, os.SEEK_END)
-            _check_footer(self.name, opened, size)
+            _check_footer(self.name, opened, span.size)
             with _sound(self.name):
                 self.schema = parquet().ParquetFile(opened).schema_arrow
                 self._file = parquet().ParquetFile(
                     opened, read_dictionary=_texts(self.schema), thrift_string_size_limit=_LONGEST_FOOTER
                 )
-            self.rows = int(self._file.metadata.num_rows)
-            self.names: tuple[str, ...] = tuple(self._file.schema_arrow.names)
-            _check_sizes(self.name, self._file.metadata, size)
+                self.rows = int(self._file.metadata.num_rows)
+                self.names: tuple[str, ...] = tuple(self._file.schema_arrow.names)
+                self.declared = _check_sizes(self.name, self._file.metadata, span.size)
         except BaseException:
             opened.close()
             raise
@@ -127,7 +134,7 @@ def _check_footer(name: str, file: Any, size: int) -> None:
     file.seek(0)
 
 
-def _check_sizes(name: str, metadata: Any, size: int) -> None:
+def _check_sizes(name: str, metadata: Any, size: int) -> int:
     if metadata.num_columns > _MOST_COLUMNS:
         raise refused(name, f"has {metadata.num_columns} columns; at most {_MOST_COLUMNS} are read")
     unpacked = packed = values = 0
@@ -146,6 +153,7 @@ def _check_sizes(name: str, metadata: Any, size: int) -> None:
             f"unpacks to {max(unpacked, 4 * values)} bytes, too much for a file of {size}; write it without so much "
             "repetition if it can be trusted",
         )
+    return max(unpacked, 4 * values)
 
 
 def values_of(column: Any) -> list[Any]:

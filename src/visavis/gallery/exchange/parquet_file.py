@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.gallery.exchange.byte_span import ByteSpan
 from visavis.gallery.exchange.columns import BOX, NUMBERS, TEXTS, VECTORS, about_text, columns_of, embeddings_of
 from visavis.gallery.exchange.embeddings import Embeddings, PersonRule, wrong
 from visavis.gallery.exchange.parquet import ParquetRows, arrow, parquet, values_of
@@ -34,7 +35,7 @@ def read_parquet_embeddings(path: str | Path, *, person: PersonRule | None = Non
         DependencyError: pyarrow is not installed.
     """
     where = str(path)
-    rows = ParquetRows(path)
+    rows = ParquetRows(ByteSpan.of_file(path))
     try:
         wanted = [name for name in rows.names if name in (*VECTORS, *TEXTS, *NUMBERS, BOX)]
         parts: dict[str, list[Any]] = {name: [] for name in wanted}
