@@ -192,7 +192,6 @@ SCRIPT = """
     sys.path.insert(0, {tests!r})
     from test_jobs_engines import started, square
     from visavis.jobs.threads import ThreadEngine
-from visavis.runtime.workers import ordered_map
 
     def slow(number):
         time.sleep(0.02)
