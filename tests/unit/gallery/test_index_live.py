@@ -390,6 +390,74 @@ def test_a_full_disk_is_said_and_searches_go_on(small, feed, monkeypatch, caplog
     assert not [path for path in (feed.path.parent / "people.gallery.index/int8").iterdir() if path.is_dir()]
 
 
+def test_a_manifest_that_could_not_be_written_is_written_later(small, feed, monkeypatch):
+    from visavis.gallery.index import folder
+
+    true = folder.write_atomically
+
+    def fails(*_):
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    with LiveIndex(feed) as index:
+        index.keep_up()
+        feed.put(range(2000, 2100), faces(np.random.default_rng(3), 100, DIMENSION))
+        feed.remove(range(50))
+        monkeypatch.setattr(folder, "write_atomically", fails)
+        with pytest.raises(UsageError):
+            index.keep_up()
+        with LiveIndex(feed) as other:
+            right(other, feed)  # by the old manifest, and what the gallery tells
+        monkeypatch.setattr(folder, "write_atomically", true)
+        index.keep_up()
+        right(index, feed)
+    assert manifest(feed)["revision"] == feed.revision and manifest(feed)["wiped"]
+    with LiveIndex(feed) as again:
+        assert not len(again._rows.state.tail)
+        right(again, feed)
+
+
+def test_a_gallery_that_cannot_be_read_for_a_moment_loses_nothing(small, feed, monkeypatch):
+    """The files of another process are being taken when the gallery fails; what was not taken in is taken in later."""
+    rng = np.random.default_rng(4)
+    with LiveIndex(feed) as one, LiveIndex(feed) as two:
+        feed.put(range(2000, 2200), faces(rng, 200, DIMENSION))
+        one.keep_up()
+        feed.put(range(3000, 3100), faces(rng, 100, DIMENSION))
+        true = feed.changes
+
+        def breaks(since, *, page=10_000):
+            yield next(true(since, page=page))
+            raise InputError("locked", reason="gallery.locked")
+
+        monkeypatch.setattr(feed, "changes", breaks)
+        with pytest.raises(InputError):
+            two.refresh()
+        monkeypatch.setattr(feed, "changes", true)
+        right(two, feed)
+        feed.put(range(4000, 4100), faces(rng, 100, DIMENSION))
+        two.keep_up()
+        right(two, feed)
+    with LiveIndex(feed) as again:
+        right(again, feed)
+
+
+@pytest.mark.parametrize("name", ["../../people", "0123456789ab.part", "/tmp", ""])
+def test_names_in_a_manifest_lead_nowhere_else(small, feed, name):
+    from visavis.gallery.index.manifest import Manifest, SegmentEntry
+
+    with LiveIndex(feed) as index:
+        index.keep_up()
+    path = files(feed, "manifest.json")[0]
+    made = Manifest.from_bytes(path.read_bytes())
+    entry = SegmentEntry(name, made.segments[0].meta, np.array([1]))
+    harmful = Manifest(made.uuid, made.space, made.revision, made.known, False, [entry]).to_bytes()
+    with pytest.raises(ValueError, match="no name of a segment"):
+        Manifest.from_bytes(harmful)
+    path.write_bytes(harmful)
+    with LiveIndex(feed) as again:
+        right(again, feed)
+
+
 def test_a_small_gallery_needs_no_files(feed):
     with LiveIndex(feed) as index:
         right(index, feed)

@@ -8,7 +8,6 @@ writes at a time; readers need no lock.
 from __future__ import annotations
 
 import os
-import re
 import secrets
 import shutil
 from collections.abc import Callable, Collection, Iterator, Sequence
@@ -21,7 +20,7 @@ from numpy.typing import NDArray
 
 from visavis.errors import InputError
 from visavis.gallery.index.graph import Graph, read_graph
-from visavis.gallery.index.manifest import Manifest, SegmentEntry
+from visavis.gallery.index.manifest import NAME, Manifest, SegmentEntry
 from visavis.gallery.index.segment import Allocate, Segment
 from visavis.gallery.index.state import Part
 from visavis.io.atomic import disk_errors, write_atomically
@@ -32,7 +31,6 @@ _LOCK = "lock"
 _GRAPH = "graph.faiss"
 _PART = ".part"
 _PIECE = 1 << 20
-_NAME = re.compile(r"[0-9a-f]{12}(\.part)?")
 
 
 class IndexFolder:
@@ -97,7 +95,8 @@ class IndexFolder:
     def _strays(self, named: Collection[str]) -> list[Path]:
         if not self.path.is_dir():
             return []
-        return [one for one in self.path.iterdir() if _NAME.fullmatch(one.name) and one.name not in named]
+        ours = [one for one in self.path.iterdir() if NAME.fullmatch(one.name.removesuffix(_PART))]
+        return [one for one in ours if one.name not in named]
 
     def build(self, make: Callable[[Allocate, str], Segment]) -> Segment:
         """Make a segment in files of its own.

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 from numpy.typing import NDArray
 
-from visavis.gallery.changes import Changes
+from visavis.gallery.index.feed import Feed
 from visavis.gallery.index.folder import IndexFolder
 from visavis.gallery.index.graph import build_graph
 from visavis.gallery.index.manifest import Manifest, SegmentEntry
@@ -47,12 +47,11 @@ class Keeper:
         self._untidy = False
         self.overtaken = False
 
-    def open(self, changes: Callable[[int], Iterable[Changes]], *, newest: int) -> bool:
+    def open(self, feed: Feed) -> bool:
         """Take the files of another process, or of an earlier run, when they are other ones than before.
 
         Args:
-            changes: What changed after a revision.
-            newest: Revision of the feed: files that reflect a later one belong to another copy of the gallery.
+            feed: The gallery.
 
         Returns:
             Whether they were taken: there are some, they belong to the gallery and nothing is wrong with them.
@@ -60,10 +59,12 @@ class Keeper:
         if self._folder is None or self._folder.stamp() == self._seen or not self._working.acquire(blocking=False):
             return False
         try:
-            self._seen = self._folder.stamp()
+            stamp = self._folder.stamp()
+            taken = self._take(self._folder, feed)
+            if not taken:
+                self._seen = stamp
             self.overtaken = False
-            taken = self._take(self._folder, changes, newest)
-            self._untidy = self._folder.strays(self._names()) or not (taken or self._seen is None)
+            self._untidy = self._folder.strays(self._names()) or not (taken or stamp is None)
             return taken
         finally:
             self._working.release()
@@ -104,32 +105,32 @@ class Keeper:
                 if self._folder.stamp() != self._seen:
                     self.overtaken = True  # taken up at the next refresh
                     return
-                changed = self._tidy(least)
+                self._tidy(least)
                 dead = {part.segment.name: part.dead for part in self._rows.state.parts if len(self._unwiped(part))}
-                if changed or dead or self._untidy:
+                if dead or self._untidy:
                     self._write(self._folder, wiped=not dead)
                 if dead:
                     self._wipe(self._folder, dead)
                     self._write(self._folder, wiped=True)
                 self._link()
 
-    def _take(self, folder: IndexFolder, changes: Callable[[int], Iterable[Changes]], newest: int) -> bool:
+    def _take(self, folder: IndexFolder, feed: Feed) -> bool:
         for _ in range(_TRIES):
             stamp = folder.stamp()
             try:
                 manifest = folder.manifest()
                 if manifest is None:
                     return False
-                self._check(manifest, newest)
+                self._check(manifest, feed.revision)  # asked after the manifest was read, so it is no older
                 parts = folder.parts(manifest, self._rows.state.parts)
             except ValueError as error:
                 if folder.stamp() != stamp:
                     continue  # segments were merged away between reading the manifest and opening them
                 _log.info("the files in %s are made again: %s", folder.path, error)
                 return False
+            self._rows.restart(parts, revision=manifest.revision, changes=feed.changes(manifest.revision))
             self._seen, self._reflects = stamp, manifest.revision
             self._wiped = {entry.name: entry.dead for entry in manifest.segments if manifest.wiped}
-            self._rows.restart(parts, revision=manifest.revision, changes=changes(manifest.revision))
             if walks(self._kind, self._rows.state):
                 for part in parts_to_link(self._kind, self._rows.state):
                     folder.load_graph(part.segment)
@@ -147,16 +148,14 @@ class Keeper:
             if (entry.meta.scan, entry.meta.dimension) != (self._rows.scan, self._rows.space.dimension):
                 raise ValueError(f"{entry.name} is {entry.meta.scan} x {entry.meta.dimension}")
 
-    def _tidy(self, least: int) -> bool:
-        """Make segments of what is due; whether there was something."""
-        changed = False
+    def _tidy(self, least: int) -> None:
+        """Make segments of what is due; the manifest must tell of them."""
         if len(self._rows.state.tail) >= max(least, 1):
             self._reflects = self._rows.compact(self._build, (), tail=True).revision
-            changed = True
+            self._untidy = True
         while parts := self._lost() or parts_to_merge(self._rows.state.parts):
             self._rows.compact(self._build, parts, tail=False)
-            changed = True
-        return changed
+            self._untidy = True
 
     def _lost(self) -> list[Part]:
         """Parts whose files somebody removed; they are still mapped."""

@@ -72,7 +72,7 @@ class LiveIndex:
         self._worker: ThreadPoolExecutor | None = None
         self._pending: Future[None] | None = None
         self._not_before = 0.0
-        self._keeper.open(feed.changes, newest=feed.revision)
+        self._keeper.open(feed)
         self.refresh()
 
     @property
@@ -166,7 +166,7 @@ class LiveIndex:
         self._rows.graphs = walks(self._kind, self._rows.state)
 
     def _take_in(self, target: int) -> None:
-        if not self._keeper.open(self._feed.changes, newest=target) and target < self.revision:
+        if not self._keeper.open(self._feed) and target < self.revision:
             self._keeper.restart()  # an older copy of the gallery was put in its place
         for change in self._feed.changes(self.revision):
             self._rows.apply(change.keys, change.vectors, removed=change.removed, revision=change.revision)

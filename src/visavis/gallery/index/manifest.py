@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,9 +12,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.gallery.index.scan_codes import scan_dtype
 from visavis.gallery.index.segment import SegmentMeta
 
 FORMAT = 1
+NAME = re.compile(r"[0-9a-f]{12}")
+"""How the folder of a segment is named."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,20 +84,27 @@ class Manifest:
                 raise ValueError("its checksum is wrong")
             if document["format"] != FORMAT:
                 raise ValueError(f"its format is {document['format']}, not {FORMAT}")
-            entries = [
-                SegmentEntry(one["name"], SegmentMeta(**one["meta"]), np.array(one["dead"], np.int64))
-                for one in document["segments"]
-            ]
             return cls(
-                document["uuid"],
-                document["space"],
-                document["revision"],
-                document["known"],
-                document["wiped"],
-                entries,
+                str(document["uuid"]),
+                str(document["space"]),
+                int(document["revision"]),
+                int(document["known"]),
+                bool(document["wiped"]),
+                [_entry(one) for one in document["segments"]],
             )
         except (KeyError, TypeError, AttributeError, RecursionError) as error:
             raise ValueError(f"it lacks a field ({error})") from error
+
+
+def _entry(document: dict[str, Any]) -> SegmentEntry:
+    """One segment; its name becomes a path, its sizes become maps, and so they are looked at."""
+    name, meta = document["name"], SegmentMeta(**document["meta"])
+    scan_dtype(meta.scan)
+    if not NAME.fullmatch(name):
+        raise ValueError(f"{name!r} is no name of a segment")
+    if not (meta.rows > 0 and meta.dimension > 0 and meta.step > 0 and meta.longest > 0 and meta.worst >= 0):
+        raise ValueError(f"{name} has no such rows: {meta}")
+    return SegmentEntry(name, meta, np.array(document["dead"], np.int64))
 
 
 def _checksum(document: dict[str, Any]) -> int:
