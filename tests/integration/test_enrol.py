@@ -24,9 +24,12 @@ from visavis.data.readers.people_folder import read_people
 from visavis.errors import InputError
 from visavis.gallery.consent import Consent
 from visavis.gallery.gallery import Gallery
-from visavis.pipeline.enrolment import CHUNK, enrol
+from visavis.pipeline import enrolment
+from visavis.pipeline.enrolment import enrol
 
 pytestmark = pytest.mark.usefixtures("one_pipeline")
+
+CHUNK = 4
 
 
 @pytest.fixture(scope="module")
@@ -272,9 +275,10 @@ def test_a_list_of_names_that_is_none_is_refused(capfd, people, tmp_path, path, 
 
 
 @pytest.fixture
-def many(tmp_path, astronaut, officer) -> Path:
-    """Three chunks of pictures."""
-    return save_people(tmp_path / "many", [astronaut, officer], people=4, each=CHUNK * 3 // 4, side=140)
+def many(tmp_path, astronaut, officer, monkeypatch) -> Path:
+    """Four chunks of pictures."""
+    monkeypatch.setattr(enrolment, "CHUNK", CHUNK)
+    return save_people(tmp_path / "many", [astronaut, officer], people=4, each=CHUNK, side=140)
 
 
 def _open(path):
@@ -347,7 +351,7 @@ def test_a_full_disk_is_a_clear_error_and_the_rest_follows_when_there_is_room(ma
     pipeline, gallery = _open(path)
     pictures = read_people(many).pictures
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
-    resource.setrlimit(resource.RLIMIT_FSIZE, (600_000, hard))
+    resource.setrlimit(resource.RLIMIT_FSIZE, (250_000, hard))
     try:
         with pytest.raises(InputError, match="disk") as caught:
             enrol(pipeline, gallery, pictures)

@@ -15,8 +15,16 @@ from visavis.cli.template_files import write_templates
 from visavis.errors import InputError, UnreadableError
 from visavis.io import expand
 from visavis.pipeline import bulk_embedding
-from visavis.pipeline.bulk_embedding import COLUMNS, SMALL, columns_of, embed_in_bulk
-from visavis.pipeline.pipeline import CHUNK, Pipeline
+from visavis.pipeline.bulk_embedding import COLUMNS, columns_of, embed_in_bulk
+from visavis.pipeline.pipeline import Pipeline
+
+PICTURES, PARTS = 19, 3
+
+
+@pytest.fixture(autouse=True)
+def _small_chunks(monkeypatch):
+    monkeypatch.setattr(bulk_embedding, "CHUNK", 8)
+    monkeypatch.setattr(bulk_embedding, "SMALL", 16)
 
 
 @pytest.fixture(scope="module")
@@ -26,8 +34,8 @@ def pipeline():
 
 @pytest.fixture(scope="module")
 def pictures(tmp_path_factory, astronaut, officer):
-    """More than are done in memory: three chunks, with a file that is none and a name that is no UTF-8."""
-    folder = save_people(tmp_path_factory.mktemp("bulk"), [astronaut, officer], people=2, each=35, side=96)
+    """Three chunks, with a file that is none and a name that is no UTF-8."""
+    folder = save_people(tmp_path_factory.mktemp("bulk"), [astronaut, officer], people=2, each=9, side=96)
     (folder / "p00/a.jpg").write_text("no picture")
     (folder / "p01/0.jpg").rename(folder / "p01" / os.fsdecode(b"\xe4.jpg"))
     return folder
@@ -36,7 +44,7 @@ def pictures(tmp_path_factory, astronaut, officer):
 @pytest.fixture(scope="module")
 def sources(pictures):
     found = expand(pictures)
-    assert SMALL < len(found) == 71 and CHUNK == 32
+    assert len(found) == PICTURES
     return found
 
 
@@ -60,11 +68,11 @@ def same(one, other):
 def test_rows_are_those_of_one_call_bit_for_bit(pipeline, sources, whole, tmp_path):
     seen = []
     with embed_in_bulk(pipeline, sources, tmp_path / "job", progress=lambda *at: seen.append(at)) as made:
-        assert same(joined(made), whole) and (made.pictures, made.templates) == (71, 70)
+        assert same(joined(made), whole) and (made.pictures, made.templates) == (PICTURES, PICTURES - 1)
         [failure] = made.failures
         assert failure.key.endswith("a.jpg") and failure.reason == "unreadable.not-an-image"
-        assert len(made.readers) == 3 and (tmp_path / "job").is_dir()
-    assert seen[-1] == (71, 71) and list(tmp_path.iterdir()) == []
+        assert len(made.readers) == PARTS and (tmp_path / "job").is_dir()
+    assert seen[-1] == (PICTURES, PICTURES) and list(tmp_path.iterdir()) == []
 
 
 def test_few_pictures_leave_nothing_on_the_disk(pipeline, sources, tmp_path):
@@ -92,13 +100,13 @@ def test_other_options_or_pictures_begin_again(pipeline, pictures, sources, tmp_
     with suppress(OSError), embed_in_bulk(pipeline, sources, tmp_path / "job"):
         raise OSError("the output cannot be written")
     kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "job").glob("*.npz")}
-    assert len(kept) == 3
+    assert len(kept) == PARTS
     which = "largest" if changed == "which" else "central"
     if changed == "picture":
         os.utime(pictures / "p00/1.jpg", ns=(1, time.time_ns()))
     with embed_in_bulk(pipeline, sources[changed == "fewer" :], tmp_path / "job", which=which) as made:
         now = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "job").glob("*.npz")}
-        assert made.pictures == 71 - (changed == "fewer")
+        assert made.pictures == PICTURES - (changed == "fewer")
         assert not kept.items() & now.items()
 
 
@@ -112,7 +120,7 @@ def test_a_part_that_is_gone_is_told(pipeline, sources, tmp_path):
 
 
 def test_when_nothing_can_be_read_nothing_is_kept(pipeline, tmp_path):
-    missing = expand([tmp_path / f"{number}.jpg" for number in range(SMALL + 1)])
+    missing = expand([tmp_path / f"{number}.jpg" for number in range(17)])
     with suppress(UnreadableError), embed_in_bulk(pipeline, missing, tmp_path / "job") as made:
         assert made.templates == 0 and (tmp_path / "job").is_dir()
         raise UnreadableError("none can be read")
@@ -130,7 +138,7 @@ def test_an_npz_is_what_numpy_writes_of_the_whole(pipeline, sources, whole, tmp_
 
 def test_parquet_has_the_same_rows_whatever_the_groups(pipeline, sources, whole, tmp_path, monkeypatch):
     parquet = pytest.importorskip("pyarrow.parquet")
-    monkeypatch.setattr("visavis.cli.tables._ROWS_OF_A_GROUP", 40)
+    monkeypatch.setattr("visavis.cli.tables._ROWS_OF_A_GROUP", 10)
     with embed_in_bulk(pipeline, sources, tmp_path / "job") as made:
         write_templates(tmp_path / "t.parquet", made, space=pipeline.space, made_by=pipeline.made_by)
     table = parquet.ParquetFile(tmp_path / "t.parquet")
@@ -140,7 +148,8 @@ def test_parquet_has_the_same_rows_whatever_the_groups(pipeline, sources, whole,
 
 
 @pytest.mark.slow
-def test_a_killed_command_ends_with_the_file_of_one_that_was_not(pictures, tmp_path):
+def test_a_killed_command_ends_with_the_file_of_one_that_was_not(astronaut, officer, tmp_path):
+    pictures = save_people(tmp_path / "people", [astronaut, officer], people=2, each=50, side=96)
     words = ("embed", pictures, "--threads", 1, "--out")
     process = start(*words, tmp_path / "killed.csv")
     place = tmp_path / ".killed.csv.work"
@@ -149,11 +158,10 @@ def test_a_killed_command_ends_with_the_file_of_one_that_was_not(pictures, tmp_p
         time.sleep(0.005)
     process.send_signal(signal.SIGKILL)
     assert finish(process).code == -signal.SIGKILL and not (tmp_path / "killed.csv").exists()
-    assert finish(start(*words, tmp_path / "killed.csv")).code == 0
-    with embed_in_bulk(Pipeline(), expand(pictures), tmp_path / "job") as made:
-        write_templates(tmp_path / "whole.csv", made, space=Pipeline().space, made_by=Pipeline().made_by)
+    for name in ("killed.csv", "whole.csv"):
+        assert finish(start(*words, tmp_path / name)).code == 0
     assert (tmp_path / "killed.csv").read_bytes() == (tmp_path / "whole.csv").read_bytes()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.csv", "whole.csv"]
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["killed.csv", "people", "whole.csv"]
 
 
 def test_the_rule_of_a_job_is_part_of_its_fingerprint(pipeline, sources):
