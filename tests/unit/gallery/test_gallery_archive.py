@@ -4,6 +4,8 @@ import hashlib
 import io
 import json
 import os
+import subprocess
+import sys
 import tarfile
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
@@ -400,6 +402,39 @@ class TestHostileArchives:
         path.write_bytes(data)
         with suppress(InputError):
             GalleryArchive(path)
+
+
+def test_what_a_kill_left_behind_is_erased_by_the_next_import(tmp_path):
+    export_gallery(full(tmp_path), tmp_path / "a.tar")
+    code = (
+        "import os, signal, sys; from visavis.gallery.exchange.archive import GalleryArchive;"
+        "from visavis.gallery.exchange.archive_import import import_gallery;"
+        "kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL);"
+        "import_gallery(GalleryArchive(sys.argv[1]), sys.argv[2], progress=kill)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, tmp_path / "a.tar", tmp_path / "b.gallery"], check=False)
+    assert run.returncode == -9
+    left = [path.name for path in tmp_path.iterdir() if "b.gallery" in path.name]
+    assert ".b.gallery.import" in left and "b.gallery" not in left
+    other = import_gallery(GalleryArchive(tmp_path / "a.tar"), tmp_path / "b.gallery").gallery
+    assert other.info.samples == 6
+    other.close()
+    assert [path.name for path in tmp_path.iterdir() if "b.gallery" in path.name] == ["b.gallery"]
+
+
+def test_two_that_make_one_gallery(tmp_path):
+    """The second is told so at once; the first is not disturbed."""
+    export_gallery(full(tmp_path), tmp_path / "a.tar")
+    archive = GalleryArchive(tmp_path / "a.tar")
+    reasons = []
+
+    def meanwhile(done, total):
+        with pytest.raises(InputError) as caught:
+            import_gallery(archive, tmp_path / "b.gallery")
+        reasons.append(caught.value.reason)
+
+    other = import_gallery(archive, tmp_path / "b.gallery", progress=meanwhile).gallery
+    assert reasons == ["gallery.locked"] and other.check() == Gallery.open(tmp_path / "people.gallery").check()
 
 
 def test_where_an_export_cannot_go(tmp_path):

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import os
-import secrets
+import shutil
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from visavis.gallery.exchange.archive_rows import Row, rows_of, vectors_of
 from visavis.gallery.exchange.manifest import CORRECTIONS, CROPS, EVENTS, PEOPLE, SAMPLES, refused
 from visavis.gallery.gallery import Gallery
 from visavis.io.limits import Limits
+from visavis.jobs.alone import alone
 
 if TYPE_CHECKING:
     from visavis.gallery.records.loader import Loader
@@ -91,22 +92,38 @@ def import_gallery(
 
 @contextmanager
 def new_gallery(path: Path) -> Iterator[Path]:
-    """A path beside the one asked for, which takes its name when the block ends well.
+    """A folder's hidden path for a gallery that is being made; it takes its name when the block ends well.
+
+    What a call before left that was killed is erased first: it holds faces.
+
+    Yields:
+        ``.NAME.import/NAME`` beside the path.
 
     Raises:
-        InputError: ``gallery.exists``: something is there; ``gallery.missing``: no such folder.
+        InputError: ``gallery.exists``: something is there; ``gallery.missing``: no such folder; ``gallery.locked``:
+            another process makes it at this moment; ``gallery.permission``.
     """
     from visavis.gallery.records.creation import check_free, put
 
     check_free(path)
-    draft = path.with_name(f".{path.name[:100]}.{secrets.token_hex(6)}.import")
-    try:
-        yield draft
-        put(draft, path)
-    finally:
-        for suffix in ("", "-wal", "-shm", "-journal"):
-            with suppress(OSError):
-                Path(f"{draft}{suffix}").unlink(missing_ok=True)
+    folder = path.with_name(f".{path.name[:100]}.import")
+    busy = InputError(f"{path} is being made by another process; wait until it has ended", reason="gallery.locked")
+    lock = path.with_name(f".{path.name[:100]}.lock")
+    with alone(lock, busy):
+        check_free(path)  # another process may have made it a moment ago
+        try:
+            shutil.rmtree(folder, ignore_errors=True)
+            folder.mkdir()
+            yield folder / path.name
+            put(folder / path.name, path)
+        except OSError as error:
+            raise InputError(
+                f"the gallery {path} cannot be made ({error.strerror or error}); check that its folder may be written",
+                reason="gallery.permission",
+            ) from error
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+            lock.unlink(missing_ok=True)
 
 
 def _load(archive: GalleryArchive, gallery: Gallery, *, whole: bool, progress: Progress | None) -> Any:
