@@ -262,6 +262,18 @@ def test_graphs_find_the_people_who_are_there_and_only_living_ones(small, feed):
         right(exact, feed)
 
 
+def test_a_graph_is_given_up_when_the_index_is_closed(small, feed, monkeypatch):
+    from visavis.gallery.index import graph
+
+    monkeypatch.setattr(graph, "_BLOCK", 1)
+    index = LiveIndex(feed, kind="hnsw")
+    index.close()
+    assert not files(feed, "graph.faiss") and files(feed, "manifest.json")
+    index.keep_up()
+    assert files(feed, "graph.faiss")
+    index.close()
+
+
 def test_auto_walks_graphs_once_a_scan_would_take_long(small, feed, monkeypatch):
     with LiveIndex(feed) as index:
         index.keep_up()

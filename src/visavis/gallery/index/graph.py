@@ -6,6 +6,7 @@ World graphs; FAISS builds and walks it. Only the links are kept: the codes are 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,7 +24,7 @@ BUILD_WIDTH = 200
 WIDTH = 512
 """Candidates kept while a probe walks, efSearch."""
 
-_BLOCK = 16_384
+_BLOCK = 2048
 _ZERO = 128
 
 
@@ -64,13 +65,19 @@ class Graph:
         return _links(self.index)
 
 
-def build_graph(codes: NDArray[Any], scan: Scan, *, threads: int) -> Graph:
-    """Link all rows.
+def build_graph(
+    codes: NDArray[Any], scan: Scan, *, threads: int, stopped: Callable[[], bool] = lambda: False
+) -> Graph | None:
+    """Link all rows; a million of them take many minutes.
 
     Args:
         codes: Of a segment ``(N, D)``.
         scan: Their format.
         threads: That build side by side.
+        stopped: Asked now and then: whether to give up.
+
+    Returns:
+        The graph; None when it was given up.
     """
     faiss = faiss_module()
     dimension = codes.shape[1]
@@ -84,6 +91,8 @@ def build_graph(codes: NDArray[Any], scan: Scan, *, threads: int) -> Graph:
     index.hnsw.efConstruction = BUILD_WIDTH
     faiss.omp_set_num_threads(threads)
     for start in range(0, len(codes), _BLOCK):
+        if stopped():
+            return None
         block = codes[start : start + _BLOCK].astype(np.float32)
         index.add(block - _ZERO if scan == "int8" else block)
     return read_graph(_links(index), codes, scan)

@@ -33,6 +33,10 @@ class Keeper:
         folder: Its files; None for memory alone.
         uuid: Of the gallery.
         kind: Whether graphs are made.
+
+    Attributes:
+        overtaken: Whether another process has replaced the files.
+        hurried: Set to give up a graph that is being made.
     """
 
     def __init__(self, rows: SegmentIndex, folder: IndexFolder | None, *, uuid: str, kind: Kind) -> None:
@@ -46,6 +50,7 @@ class Keeper:
         self._wiped: dict[str, NDArray[np.int64]] = {}
         self._untidy = False
         self.overtaken = False
+        self.hurried = threading.Event()
 
     def open(self, feed: Feed) -> bool:
         """Take the files of another process, or of an earlier run, when they are other ones than before.
@@ -85,11 +90,12 @@ class Keeper:
             or (self._folder is not None and (self._untidy or any(len(self._unwiped(part)) for part in state.parts)))
         )
 
-    def work(self, *, least: int | None = None) -> None:
+    def work(self, *, least: int | None = None, link: bool = True) -> None:
         """Do what is due.
 
         Args:
             least: Rows of a tail that become a segment; as many as fill one when None.
+            link: Whether graphs are made.
 
         Raises:
             InputError: ``gallery.locked``: another process is writing the files.
@@ -99,7 +105,7 @@ class Keeper:
         with self._working:
             if self._folder is None:
                 self._tidy(least)
-                self._link()
+                self._link(link)
                 return
             with self._folder.writing(), disk_errors(self._folder.path):
                 if self._folder.stamp() != self._seen:
@@ -112,7 +118,7 @@ class Keeper:
                 if dead:
                     self._wipe(self._folder, dead)
                     self._write(self._folder, wiped=True)
-                self._link()
+                self._link(link)
 
     def _take(self, folder: IndexFolder, feed: Feed) -> bool:
         for _ in range(_TRIES):
@@ -174,12 +180,15 @@ class Keeper:
 
         return self._folder.build(make)
 
-    def _link(self) -> None:
-        for part in parts_to_link(self._kind, self._rows.state):
+    def _link(self, wanted: bool) -> None:
+        for part in parts_to_link(self._kind, self._rows.state) if wanted else ():
             segment = part.segment
             if self._folder is not None and self._folder.load_graph(segment):
                 continue
-            graph = build_graph(segment.codes, segment.meta.scan, threads=self._rows.threads)
+            threads = self._rows.threads
+            graph = build_graph(segment.codes, segment.meta.scan, threads=threads, stopped=self.hurried.is_set)
+            if graph is None:
+                return  # whoever has the time makes it
             if self._folder is not None:
                 self._folder.save_graph(segment, graph)
             segment.attach(graph)

@@ -141,6 +141,7 @@ class LiveIndex:
         pending = self._pending
         if pending is not None:
             pending.result()
+        self._keeper.hurried.clear()
         for _ in range(2):
             with self._refreshing:
                 self._follow()
@@ -149,7 +150,8 @@ class LiveIndex:
                 break
 
     def close(self) -> None:
-        """Finish what is being written and end the threads."""
+        """Finish what is being written, except for graphs, and end the threads."""
+        self._keeper.hurried.set()
         with self._refreshing:
             worker, self._worker = self._worker, None
             pending, self._pending = self._pending, None
@@ -171,20 +173,21 @@ class LiveIndex:
         for change in self._feed.changes(self.revision):
             self._rows.apply(change.keys, change.vectors, removed=change.removed, revision=change.revision)
             if len(self._rows.state.tail) >= CATCH_UP:
-                self._keep_up()
+                self._keep_up(link=False)  # what is merged soon needs no graph
         if self.revision < target:
             self._rows.reached(target)
 
     def _keep_up_later(self) -> None:
         if (self._pending is None or self._pending.done()) and time.monotonic() >= self._not_before:
             if self._worker is None:
+                self._keeper.hurried.clear()
                 self._worker = ThreadPoolExecutor(1, "visavis-index")
             self._pending = self._worker.submit(self._keep_up)
 
-    def _keep_up(self) -> None:
+    def _keep_up(self, *, link: bool = True) -> None:
         """What is due; a folder that cannot be written costs time, never an answer."""
         try:
-            self._keeper.work()
+            self._keeper.work(link=link)
         except InputError:
             self._not_before = time.monotonic() + _BUSY_SECONDS
         except UsageError as error:
