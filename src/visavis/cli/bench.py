@@ -90,7 +90,8 @@ def _print_gallery(record: dict[str, Any]) -> None:
         if name.startswith("ms_"):
             low, high = record["spread"][name]
             out.print(f"  {name[3:]:<12} {milliseconds:9.3f}   ({low:.3f} .. {high:.3f})")
-    out.print(f"x FAISS flat {record['ratio_faiss']:.1f}; of the memory's speed {record['ratio_floor']:.2f}")
+    out.print(f"FAISS flat takes {record['ratio_faiss']:.1f} times as long as one probe of ours")
+    out.print(f"which takes {record['ratio_floor']:.2f} times as long as reading the bytes")
     out.print(f"ids as by float32 {record['ids_equal']}; first as FAISS flat {record['top1_agreement']:.4f}")
     out.print(f"built in {record['build_seconds']:.1f} s, opened in {record['opened_ms']:.1f} ms")
     for kind, recall in record.get("hnsw", {}).get("recall", {}).items():
