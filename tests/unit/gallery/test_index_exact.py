@@ -205,6 +205,38 @@ def test_rows_of_one_byte_a_value_stay_so_and_mean_the_same():
     same(both_ways(index, probes, k=6), slow_search(np.arange(5000), vectors, probes, 6))
 
 
+@pytest.mark.parametrize("tail", [True, False])
+def test_writes_that_come_while_a_segment_is_made_are_kept(small_parts, tail):
+    """Rows are set, replaced, removed and set again between the reading of the old rows and the swap."""
+    rng = np.random.default_rng(11)
+    vectors = faces(rng, 300, 12)
+    index = scanned(np.arange(200), vectors[:200], "int8", cuts=(90,))
+    index.apply(np.arange(200, 260), vectors[200:260], removed=np.arange(5))
+    truth = dict(enumerate(vectors[:260]))
+    for key in range(5):
+        del truth[key]
+
+    def write(keys, rows, gone):
+        index.apply(np.array(keys), rows, removed=np.array(gone))
+        for key in gone:
+            truth.pop(key, None)
+        truth.update(zip(keys, rows, strict=True))
+
+    def build(keys, read):
+        made = build_segment(keys, read, dimension=12, scan="int8")
+        write([7, 100, 210, 280], vectors[260:264], [20, 120, 220])
+        write([20, 220, 3], vectors[264:267], [100, 280])
+        write([21], vectors[267:268], [21, 210])
+        return made
+
+    index.compact(build, index.state.parts, tail=tail)
+    assert len(index.state.parts) == 1 and len(index.state.tail) == (8 if tail else 68)
+    keys, rows = np.array(list(truth)), np.array(list(truth.values()))
+    probes = np.concatenate([vectors[[7, 100, 210, 20]], vectors[260:268]])
+    same(both_ways(index, probes, k=9), slow_search(keys, rows, probes, 9))
+    assert len(index) == len(truth)
+
+
 def test_eight_readers_while_one_writes():
     """Every answer is that of some state between two writes: rows are added in order, and the newest is found."""
     rng = np.random.default_rng(6)
