@@ -159,6 +159,19 @@ class TestMerge:
         assert made.person("ann").name == "Anna" and made.person("ann").samples == 3
         assert taken.known == 6
 
+    def test_nothing_is_added_to_who_withdrew_consent(self, tmp_path):
+        made = full(tmp_path)
+        export_gallery(made, tmp_path / "copy")
+        (tmp_path / "b").mkdir()
+        other = gallery(tmp_path / "b")
+        other.add_person("bob", consent=Consent("form", NOW, NOW))
+        other.add_person("eve", expires=datetime(2000, 1, 1, tzinfo=UTC))
+        other.add_samples([sample("eve", 4, crop=crop(4))])
+        taken = import_gallery(GalleryArchive(tmp_path / "copy"), other.path)
+        assert [other.person(one).samples for one in ("bob", "eve", "ann")] == [0, 1, 2]
+        assert "2 people who expired or withdrew consent: bob, eve" in taken.notes[0]
+        assert taken.conflicts == {"bob": ["consent_basis", "consent_given", "consent_withdrawn"], "eve": ["expires"]}
+
     def test_another_space_is_refused(self, tmp_path):
         export_gallery(full(tmp_path), tmp_path / "copy")
         (tmp_path / "b").mkdir()
@@ -258,6 +271,9 @@ class TestHostileRows:
             ("crops.parquet", _set(template=""), "crop's template"),
             ("crops.parquet", lambda rows: [rows[0], rows[0]], "crops are one"),
             ("crops.parquet", _set(sample=None), "without sample"),
+            ("events.parquet", _set(what="x" * 100), "what of more than 32"),
+            ("events.parquet", _set(detail="3"), "no object"),
+            ("corrections.parquet", _set(reason="x" * 100_000), "reason of more than 1000"),
         ],
     )
     def test_they_are_refused_and_nothing_is_left(self, copy, name, change, words):

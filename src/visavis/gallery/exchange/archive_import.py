@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from visavis.gallery.records.loader import Loader
 
 Progress = Callable[[int, int], None]
+_SHOWN = 5
 _MOST_BYTES, _MOST_PIXELS = 1 << 24, 1 << 24
 
 
@@ -72,7 +73,8 @@ def import_gallery(
         gallery = Gallery.open(path, who=who)
         _require_space(archive, gallery)
         taken = _load(archive, gallery, whole=False, progress=progress)
-        return Imported(gallery, False, taken.people, taken.samples, taken.known, taken.conflicts, _notes(archive))
+        notes = (*closed_note(taken.closed), *_notes(archive))
+        return Imported(gallery, False, taken.people, taken.samples, taken.known, taken.conflicts, notes)
     manifest = archive.manifest
     with new_gallery(Path(path)) as draft:
         gallery = Gallery.create(
@@ -188,6 +190,17 @@ def _require_space(archive: GalleryArchive, gallery: Gallery) -> None:
             f"{own.fingerprint}; import into a new file and move that over with visavis gallery migrate",
             reason="gallery.space",
         )
+
+
+def closed_note(people: Collection[str]) -> tuple[str, ...]:
+    """What is told of people to whom nothing was added; nothing where there are none."""
+    if not people:
+        return ()
+    names = sorted(people)
+    more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
+    return (
+        f"nothing was added to {len(names)} people who expired or withdrew consent: {', '.join(names[:_SHOWN])}{more}",
+    )
 
 
 def _notes(archive: GalleryArchive) -> tuple[str, ...]:

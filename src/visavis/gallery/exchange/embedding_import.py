@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from visavis._version import __version__
 from visavis.errors import SpaceError, UsageError
 from visavis.gallery.accepted import check_text
-from visavis.gallery.exchange.archive_import import Imported, new_gallery
+from visavis.gallery.exchange.archive_import import Imported, closed_note, new_gallery
 from visavis.gallery.exchange.embeddings import Embeddings
 from visavis.gallery.gallery import Gallery
 from visavis.gallery.info import Storage
@@ -79,14 +79,17 @@ def import_embeddings(
     if os.path.lexists(path):
         gallery = Gallery.open(path, who=who)
         _require(found, gallery.space, space=space)
-        before = {person.person: person.name for person in gallery.people()}
+        before = {person.person: person for person in gallery.people()}
         conflicts = {
             person: ["name"]
             for person, name in zip(found.people, found.names, strict=True)
-            if name is not None and person in before and before[person] != name
+            if name is not None and person in before and before[person].name != name
         }
-        people, samples = _add(found, gallery, where=where, said=space is not None)
-        return Imported(gallery, False, people, samples, len(found) - samples, conflicts, found.notes)
+        closed = {name for name in found.people if name in before and not before[name].usable()}
+        open_rows = found.rows([row for row, name in enumerate(found.people) if name not in closed])
+        people, samples = _add(open_rows, gallery, where=where, said=space is not None)
+        notes = (*found.notes, *closed_note(closed))
+        return Imported(gallery, False, people, samples, len(open_rows) - samples, conflicts, notes)
     target = _space_of(found, space)
     maker = found.made_by or made_by or said_provenance(f"{FOREIGN}/unknown")
     with new_gallery(Path(path)) as draft:

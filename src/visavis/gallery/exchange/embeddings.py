@@ -21,6 +21,7 @@ LONGEST = 1 << 16
 UNIT = 1e-3
 """How far the length of a unit vector may be from 1."""
 _SHOWN = 5
+_COLUMNS = ("people", "vectors", "norms", "sources", "digests", "boxes", "scores", "quality", "names")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -64,6 +65,16 @@ class Embeddings:
     def dimension(self) -> int:
         """D."""
         return int(self.vectors.shape[1])
+
+    def rows(self, keep: Sequence[int]) -> Embeddings:
+        """Some of the rows."""
+        chosen = np.asarray(keep, np.int64)
+        fields: dict[str, Any] = {name: getattr(self, name) for name in _COLUMNS}
+        kept: dict[str, Any] = {
+            name: value[chosen] if isinstance(value, np.ndarray) else tuple(value[row] for row in chosen)
+            for name, value in fields.items()
+        }
+        return replace(self, **kept)
 
     def require_space(self, space: TemplateSpace) -> None:
         """Refuse a space that these embeddings cannot be of.

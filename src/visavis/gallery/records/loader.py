@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -23,6 +24,8 @@ from visavis.gallery.records.store import Transaction
 from visavis.gallery.records.templates import check_vectors, encode
 
 _LARGEST = (1 << 62) - 1
+_HISTORY = {"what": 32, "who": 1000, "source": 200, "target": 200, "reason": 1000}
+"""Characters of the texts of corrections and events at most."""
 
 
 @dataclass(slots=True)
@@ -33,12 +36,14 @@ class Taken:
         people: Number of people that were added.
         samples: Number of samples that were added.
         known: Number of samples that were there already.
+        closed: Ids of people who are there and expired or withdrew consent: nothing was added to them.
         conflicts: What differs of people who are there already, and was left as it is: id -> names of fields.
     """
 
     people: int = 0
     samples: int = 0
     known: int = 0
+    closed: set[str] = field(default_factory=set)
     conflicts: dict[str, list[str]] = field(default_factory=dict)
 
 
@@ -58,6 +63,7 @@ class Loader:
         self._keys: dict[int, int] = {}
         self._numbers: dict[int, int] = {}
         self._touched: set[int] = set()
+        self._closed: dict[int, str] = {}
 
     def people(self, rows: Sequence[Row]) -> None:
         """Add those people who are not there.
@@ -77,6 +83,8 @@ class Loader:
                 new.append({**values, "person": row["person"], "created": row["created"], "key": row["key"]})
                 continue
             self._keys[row["key"]] = known["key"]
+            if _is_closed(known, self._transaction.now):
+                self._closed[known["key"]] = row["person"]
             differing = [name for name in PERSON_FIELDS if known[name] != values[name]]
             if differing:
                 self.taken.conflicts[row["person"]] = differing
@@ -104,7 +112,10 @@ class Loader:
         vectors = check_vectors(list(vectors), self._transaction.dimension)
         rows = [_sample_values(row, self._keys) for row in told]
         taken = set() if self._whole else self._natural({row["sha256"] for row in rows})
-        fresh = [at for at, row in enumerate(rows) if _natural(row) not in taken]
+        new = [at for at, row in enumerate(rows) if _natural(row) not in taken]
+        self.taken.known += len(rows) - len(new)
+        fresh = [at for at in new if rows[at]["person"] not in self._closed]
+        self.taken.closed |= {self._closed[rows[at]["person"]] for at in new if rows[at]["person"] in self._closed}
         if not self._whole:
             numbers = self._transaction.take(t.gallery.c.next_sample, len(fresh))
             for at, number in zip(fresh, numbers, strict=True):
@@ -124,7 +135,6 @@ class Loader:
         self._insert(t.template, templates)
         self._touched |= {rows[at]["person"] for at in fresh}
         self.taken.samples += len(fresh)
-        self.taken.known += len(rows) - len(fresh)
 
     def crops(self, rows: Iterable[Row]) -> None:
         """Add the crops of samples that were added; their pictures have been looked at."""
@@ -146,7 +156,7 @@ class Loader:
         """Take over ``corrections`` or ``events``, where the whole gallery is copied."""
         if self._whole:
             kept = t.correction if table == "corrections" else t.event
-            self._insert(kept, [{name: value for name, value in row.items() if name != "id"} for row in rows])
+            self._insert(kept, [_history_values(row) for row in rows])
 
     def finish(self, *, next_numbers: tuple[int, int] = (1, 1), **detail: object) -> Taken:
         """Work out the rows of an index and the counters, and put down an event.
@@ -206,6 +216,19 @@ def _person_values(row: Mapping[str, Any]) -> Row:
         raise unfit(f"{row['person']!r} has no date")
     consent = None if basis is None else Consent(basis, given, withdrawn)
     return values_of(name=row["name"], metadata=row["metadata"], consent=consent, expires=row["expires"])
+
+
+def _is_closed(row: Mapping[str, Any], now: datetime) -> bool:
+    """Whether a person expired or withdrew consent."""
+    return row["consent_withdrawn"] is not None or (row["expires"] is not None and row["expires"] <= now)
+
+
+def _history_values(row: Mapping[str, Any]) -> Row:
+    """A correction or an event without its number; texts are as long as a gallery would write them."""
+    for name, longest in _HISTORY.items():
+        if len(row.get(name) or "") > longest:
+            raise unfit(f"a correction or event has a {name} of more than {longest} characters")
+    return {name: value for name, value in row.items() if name != "id"}
 
 
 def _sample_values(row: Mapping[str, Any], keys: Mapping[int, int]) -> Row:
