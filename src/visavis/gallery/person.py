@@ -40,9 +40,8 @@ class Person:
         Args:
             now: With a time zone; this moment when None.
         """
-        moment = datetime.now(UTC) if now is None else now
-        withdrawn = self.consent is not None and self.consent.withdrawn is not None
-        return not withdrawn and (self.expires is None or self.expires > moment)
+        withdrawn = None if self.consent is None else self.consent.withdrawn
+        return may_be_found(withdrawn, self.expires, now=datetime.now(UTC) if now is None else now)
 
     def to_dict(self) -> dict[str, Any]:
         """The fields as a JSON-ready dictionary, with ``usable`` at this moment."""
@@ -57,3 +56,8 @@ class Person:
             "samples": self.samples,
             "usable": self.usable(),
         }
+
+
+def may_be_found(withdrawn: datetime | None, expires: datetime | None, *, now: datetime) -> bool:
+    """Whether somebody may be found who withdrew consent, or expires, at these moments; None for never."""
+    return withdrawn is None and (expires is None or expires > now)

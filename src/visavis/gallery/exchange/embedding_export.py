@@ -16,6 +16,7 @@ from visavis.gallery.exchange.embeddings import Embeddings
 from visavis.gallery.exchange.faiss_file import SIDECAR, write_faiss_embeddings
 from visavis.gallery.exchange.npz_file import write_npz_embeddings
 from visavis.gallery.exchange.parquet_file import write_parquet_embeddings
+from visavis.gallery.person import may_be_found
 from visavis.io.atomic import write_output
 from visavis.io.csv_rows import csv_rows
 
@@ -44,7 +45,8 @@ def embeddings_of_gallery(gallery: Gallery) -> Embeddings:
     with gallery.snapshot() as snapshot:
         info = snapshot.info
         listed = [row for page in snapshot.people() for row in page]
-        usable = {row["key"]: row for row in listed if _usable(row)}
+        now = datetime.now(UTC)
+        usable = {row["key"]: row for row in listed if may_be_found(row["consent_withdrawn"], row["expires"], now=now)}
         for page, vectors in snapshot.samples():
             keep = [place for place, row in enumerate(page) if row["person"] in usable]
             for name, values in columns.items():
@@ -97,10 +99,6 @@ def write_faiss_gallery(gallery: Gallery, path: str | Path) -> int:
     table = [(key, harmless(usable[key].person), harmless(usable[key].name or "")) for key in keys]
     write_output(f"{path}{SIDECAR}", csv_rows(("id", "person", "name"), table))
     return len(keys)
-
-
-def _usable(row: dict[str, Any]) -> bool:
-    return row["consent_withdrawn"] is None and (row["expires"] is None or row["expires"] > datetime.now(UTC))
 
 
 def _empty(gallery: Gallery) -> InputError:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from typing import Any
 
 import numpy as np
@@ -15,6 +14,7 @@ from sqlalchemy.exc import IntegrityError
 from visavis.errors import InputError, VisavisError
 from visavis.gallery.accepted import check_id, check_sha256, check_text, storable_source
 from visavis.gallery.consent import Consent
+from visavis.gallery.person import may_be_found
 from visavis.gallery.records import tables as t
 from visavis.gallery.records.people import add_attributes, values_of
 from visavis.gallery.records.rows import portions, refresh
@@ -83,7 +83,7 @@ class Loader:
                 new.append({**values, "person": row["person"], "created": row["created"], "key": row["key"]})
                 continue
             self._keys[row["key"]] = known["key"]
-            if _is_closed(known, self._transaction.now):
+            if not may_be_found(known["consent_withdrawn"], known["expires"], now=self._transaction.now):
                 self._closed[known["key"]] = row["person"]
             differing = [name for name in PERSON_FIELDS if known[name] != values[name]]
             if differing:
@@ -216,11 +216,6 @@ def _person_values(row: Mapping[str, Any]) -> Row:
         raise unfit(f"{row['person']!r} has no date")
     consent = None if basis is None else Consent(basis, given, withdrawn)
     return values_of(name=row["name"], metadata=row["metadata"], consent=consent, expires=row["expires"])
-
-
-def _is_closed(row: Mapping[str, Any], now: datetime) -> bool:
-    """Whether a person expired or withdrew consent."""
-    return row["consent_withdrawn"] is not None or (row["expires"] is not None and row["expires"] <= now)
 
 
 def _history_values(row: Mapping[str, Any]) -> Row:
