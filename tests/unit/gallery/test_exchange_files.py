@@ -152,6 +152,22 @@ def test_several_rows_of_an_id_when_asked_for(tmp_path):
     assert read_npz_embeddings(tmp_path / "a.npz", several=True).people == ("a", "a")
 
 
+@pytest.mark.parametrize(
+    ("column", "options"),
+    [
+        ("person", {"several": True}),
+        ("person", {"person": "file"}),
+        ("id", {"person": "file"}),
+        ("image", {"several": True}),
+    ],
+)
+def test_options_that_would_do_nothing_are_refused(tmp_path, column, options):
+    np.savez(tmp_path / "a.npz", **{column: np.array(["x/a", "y/b"]), "vector": _unit(2)})
+    with pytest.raises(UsageError, match=r"--person|--several"):
+        read_npz_embeddings(tmp_path / "a.npz", **options)
+    assert len(read_npz_embeddings(tmp_path / "a.npz")) == 2
+
+
 def test_files_without_vectors_or_people(tmp_path):
     np.savez(tmp_path / "a.npz", other=np.arange(3))
     with pytest.raises(InputError, match="no column of vectors; it has none"):

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.errors import UsageError
 from visavis.gallery.exchange.embeddings import (
     Embeddings,
     PersonRule,
@@ -53,7 +54,7 @@ def embeddings_of(
 
     Raises:
         InputError: ``exchange.vectors``: a column is missing, or a row cannot be used.
-        UsageError: A choice is needed; see `people_of_pictures`.
+        UsageError: A choice is needed, see `people_of_pictures`; or one that the table has no use for.
     """
     vectors = _one(columns, VECTORS)
     if vectors is None:
@@ -173,6 +174,10 @@ def _people(
     several: bool,
 ) -> list[str]:
     people, ids = _one(texts, PEOPLE), _one(texts, IDS)
+    if person is not None and (people is not None or ids is not None):
+        raise UsageError(f"{where} names its people itself; --person is for files that name pictures alone")
+    if several and (people is not None or ids is None):
+        raise UsageError(f"{where} has no column id that would need --several; rows of one person may repeat")
     if people is not None:
         return list(people)
     if ids is not None:

@@ -1,7 +1,7 @@
 """FAISS indexes that hold every vector: flat and scalar-quantised ones, with or without ids.
 
 The bytes are parsed here first, and each size must fit exactly: `faiss.read_index` trusts its file, and a hostile one
-can end the interpreter. Layout: ``faiss/impl/index_write.cpp`` of FAISS 1.7 to 1.15, little endian.
+can end the interpreter. Layout: ``faiss/impl/index_write.cpp`` of FAISS 1.15, little endian.
 """
 
 from __future__ import annotations
