@@ -55,17 +55,18 @@ class GalleryTransfer(OpenGallery):
         with self._store.write() as transaction:
             yield Loader(transaction, whole=whole)
 
-    def without_template(self, space: TemplateSpace, *, limit: int = 500) -> list[StoredSample]:
+    def without_template(self, space: TemplateSpace, *, after: int = 0, limit: int = 500) -> list[StoredSample]:
         """The first samples that have no template of another space yet, with their crops.
 
         Args:
             space: To which the gallery is to be moved.
+            after: Only samples beyond this number: all before need not be looked through again.
             limit: Most samples.
         """
         from visavis.gallery.records.transfer import without_template
 
         with self._store.read() as transaction:
-            return without_template(transaction, space.fingerprint, limit)
+            return without_template(transaction, space.fingerprint, after, limit)
 
     def count_without_template(self, space: TemplateSpace) -> int:
         """How many samples have no template of another space yet."""

@@ -31,9 +31,9 @@ def migrate_gallery(
     """Move a gallery to the space of a pipeline.
 
     New templates are put beside the old ones, some at a time, in writes of their own. What is there of them is the
-    ledger of the work: it goes on after a kill where it was, several processes may share it, and samples that are
-    added meanwhile are found. Searches go on in the old space until one last write makes the new space the gallery's;
-    from then on objects that opened it before are refused with `SpaceError`, and this one goes on.
+    ledger of the work: it goes on after a kill where it was, a second process that does the same does no harm, and
+    samples that are added meanwhile are found. Searches go on in the old space until one last write makes the new
+    space the gallery's; from then on objects that opened it before are refused with `SpaceError`, and this one goes on.
 
     Args:
         gallery: With a crop of every sample.
@@ -52,18 +52,19 @@ def migrate_gallery(
     """
     check_migration(gallery, pipeline)
     space = pipeline.space
-    total, done = gallery.count_without_template(space), 0
+    total, done, after = gallery.count_without_template(space), 0, 0
     while True:
-        batch = gallery.without_template(space, limit=_AT_ONCE)
+        batch = gallery.without_template(space, after=after, limit=_AT_ONCE)
         if batch:
-            templates = _embedded(pipeline, gallery.space, batch)
-            done += gallery.add_templates(
-                space, [row.sample.sample for row in batch], templates.vectors, templates.norms
-            )
+            templates, numbers = _embedded(pipeline, gallery.space, batch), [row.sample.sample for row in batch]
+            done += gallery.add_templates(space, numbers, templates.vectors, templates.norms)
+            after = numbers[-1]
             if progress is not None:
                 progress(done, max(total, done))
         elif _switched(gallery, pipeline, keep_old=keep_old):
             return done
+        else:
+            after = 0
 
 
 def migrate_copy(

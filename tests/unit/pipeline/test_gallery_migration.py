@@ -205,3 +205,18 @@ def test_a_kill_costs_one_step(gallery, new, old):
     begin = time.perf_counter()
     assert migrate_gallery(gallery, new) == left
     assert time.perf_counter() - begin < 30 and gallery.check() == []
+
+
+def test_two_that_move_one_gallery_do_no_harm(gallery, new, old):
+    """Whichever comes last finds it done, or is refused because it is."""
+    others = [
+        subprocess.Popen([sys.executable, "-c", _SLOWLY, str(gallery.path)], stderr=subprocess.PIPE, text=True)
+        for _ in range(2)
+    ]
+    told = [other.communicate()[1] for other in others]
+    codes = sorted(other.returncode for other in others)
+    assert codes in ([0, 0], [0, 1]), told
+    assert all("Error" not in text or "SpaceError" in text or "already" in text for text in told), told
+    moved = Gallery.open(gallery.path, space=new.space)
+    assert moved.check() == [] and moved.count_without_template(new.space) == 0
+    assert [event.what for event in moved.events()].count("migrated") == 1

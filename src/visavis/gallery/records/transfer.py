@@ -33,9 +33,9 @@ def stored(store: Store, after: int, page: int, *, crops: bool) -> Iterator[Stor
         after = found[-1].sample.sample
 
 
-def without_template(transaction: Transaction, fingerprint: str, limit: int) -> list[StoredSample]:
-    """The first samples that have no template of a space."""
-    return _stored(transaction, _lacks(fingerprint), limit, crops=True)
+def without_template(transaction: Transaction, fingerprint: str, after: int, limit: int) -> list[StoredSample]:
+    """The first samples beyond a number that have no template of a space."""
+    return _stored(transaction, sql.and_(t.sample.c.id > after, _lacks(fingerprint)), limit, crops=True)
 
 
 def count_without_template(transaction: Transaction, fingerprint: str) -> int:
