@@ -389,7 +389,7 @@ def test_a_forked_process_has_connections_of_its_own(made):
 def _child(made, number):
     child = os.fork()
     if child == 0:
-        signal.alarm(10)
+        signal.alarm(60)
         try:
             made.add_samples([sample("child", number)])
             os._exit(0 if made.has("child", f"{number:064x}") else 1)

@@ -154,12 +154,11 @@ def vectors(transaction: Transaction, numbers: Sequence[int]) -> NDArray[np.floa
 
 def _fresh(transaction: Transaction, samples: Sequence[NewSample], keys: Mapping[str, int]) -> list[int]:
     """Rows of the samples that are not there, the first of those that are equal."""
-    owners = {keys[sample.person] for sample in samples}
     taken: set[tuple[int, str, str]] = set()
     for portion in portions({sample.sha256 for sample in samples}):
         query = sql.select(t.sample.c.person, t.sample.c.sha256, t.sample.c.place)
         rows = transaction.connection.execute(query.where(t.sample.c.sha256.in_(portion)))
-        taken |= {(row.person, row.sha256, row.place) for row in rows if row.person in owners}
+        taken |= {(row.person, row.sha256, row.place) for row in rows}
     fresh = []
     for row, sample in enumerate(samples):
         natural = (keys[sample.person], sample.sha256, place(sample.box))
