@@ -17,7 +17,7 @@ LARGEST_METADATA = 64 * 1024
 DEEPEST_METADATA = 32
 _LONGEST_TEXT = 1000
 _LONGEST_SOURCE = 4096
-_HIDDEN = ("Cc", "Cs", "Cn", "Zl", "Zp")
+_HIDDEN = ("Cc", "Cs", "Zl", "Zp")
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
@@ -83,25 +83,30 @@ def check_metadata(metadata: Mapping[str, Any] | None) -> dict[str, Any]:
         return {}
     if not isinstance(metadata, Mapping):
         raise UsageError(f"metadata is a mapping from names to JSON; got {type(metadata).__name__}")
-    _check_depth(metadata)
+    _check_parts(metadata)
     try:
         text = json.dumps(dict(metadata), allow_nan=False)
     except (TypeError, ValueError) as error:
         raise _unfit(f"it is no JSON ({error})") from error
     if len(text) > LARGEST_METADATA:
         raise _unfit(f"it is {len(text)} bytes as JSON; the limit is {LARGEST_METADATA}")
-    if "\\u0000" in text:
-        raise _unfit("it holds a NUL character")
     found: dict[str, Any] = json.loads(text)
     return found
 
 
 def digest(name: str, value: Any) -> str:
     """By which an entry of metadata is looked up: equal for equal JSON; 1 and 1.0 are equal, 1 and true are not."""
-    if isinstance(value, float) and value.is_integer():
-        value = int(value)
-    text = json.dumps([name, value], sort_keys=True, separators=(",", ":"))
+    text = json.dumps([name, _whole(value)], sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def _whole(value: Any) -> Any:
+    """The same JSON with whole numbers written as such."""
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, Mapping):
+        return {name: _whole(part) for name, part in value.items()}
+    return [_whole(part) for part in value] if isinstance(value, list | tuple) else value
 
 
 def check_sha256(sha256: str) -> str:
@@ -132,24 +137,30 @@ def _first_hidden(text: str) -> str | None:
     return None
 
 
-def _check_depth(value: Any) -> None:
+def _check_parts(value: Any) -> None:
     """Without recursion: what is looked at may be built to break it."""
     level: list[Any] = [value]
     for _ in range(DEEPEST_METADATA + 1):
         below: list[Any] = []
         for item in level:
-            if isinstance(item, Mapping):
-                if not all(isinstance(name, str) for name in item):
-                    raise _unfit("a name in it is no text")
-                below.extend(item.values())
-            elif isinstance(item, list | tuple):
-                below.extend(item)
+            below.extend(_parts(item))
         if not below:
             return
         if len(below) > LARGEST_METADATA:
             raise _unfit(f"it has more than {LARGEST_METADATA} entries")
         level = below
     raise _unfit(f"it is deeper than {DEEPEST_METADATA} levels")
+
+
+def _parts(item: Any) -> list[Any]:
+    """What a list or mapping holds, names included."""
+    if isinstance(item, Mapping):
+        if not all(isinstance(name, str) for name in item):
+            raise _unfit("a name in it is no text")
+        return [*item, *item.values()]
+    if isinstance(item, str) and "\0" in item:
+        raise _unfit("it holds a NUL character")
+    return list(item) if isinstance(item, list | tuple) else []
 
 
 def _unfit(why: str) -> InputError:

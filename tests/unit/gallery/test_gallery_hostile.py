@@ -84,6 +84,7 @@ def _renamed(person):
         "مريم",
         "שלום",
         "👩‍👩‍👧",
+        "\U0001fae8",
         "می‌خواهم",
         "O'Brien\"; DROP TABLE person;--",
         "%s {x} [b]",
@@ -133,6 +134,7 @@ def test_metadata_up_to_the_limits_is_kept(made):
         "deep": _nested(28),
         "long": "x" * 65_000,
         "none": None,
+        "escaped": "\\u0000",
         "": [1.5, -0.0],
     }
     assert made.add_person("ann", metadata=metadata).metadata == metadata

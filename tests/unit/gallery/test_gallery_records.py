@@ -81,7 +81,7 @@ def test_known_pictures_are_told_by_person(made):
 def test_people_are_found_by_any_entry_of_their_metadata(made):
     made.add_person("ann", metadata={"team": "a", "floor": 2, "tags": ["x", {"deep": None}]})
     made.add_person("bob", metadata={"team": "a", "floor": 2.5, "on": True})
-    made.add_person("eve", metadata={"team": "b", "floor": 2.0, "on": 1})
+    made.add_person("eve", metadata={"team": "b", "floor": 2.0, "on": 1, "sizes": {"w": [1.0, 2.5]}})
     for where, wanted in [
         ({}, {"ann", "bob", "eve"}),
         ({"team": "a"}, {"ann", "bob"}),
@@ -91,6 +91,7 @@ def test_people_are_found_by_any_entry_of_their_metadata(made):
         ({"on": 1}, {"eve"}),
         ({"tags": ["x", {"deep": None}]}, {"ann"}),
         ({"tags": ["x"]}, set()),
+        ({"sizes": {"w": [1, 2.5]}}, {"eve"}),
         ({"team": "c"}, set()),
     ]:
         people = made.people(where=where)

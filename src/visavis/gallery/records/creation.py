@@ -15,7 +15,7 @@ from visavis.gallery.records import schema
 from visavis.gallery.records import tables as t
 from visavis.gallery.records.description import describe
 from visavis.gallery.records.dialect import WAIT_SECONDS, WRITES, connect
-from visavis.gallery.records.failures import in_plain_words
+from visavis.gallery.records.failures import in_plain_words, patiently
 from visavis.gallery.records.store import Store
 from visavis.types import Provenance, TemplateSpace
 
@@ -67,9 +67,9 @@ def open_store(
     store = Store(path, who=who, wait=wait)
     try:
         with in_plain_words(path):
-            found = schema.version(store.engine, path)
+            found = patiently(lambda: schema.version(store.engine, path), seconds=wait)
             if found != schema.LATEST:
-                schema.upgrade(store.engine, path, found=found)
+                patiently(lambda: schema.upgrade(store.engine, path, found=found), seconds=wait)
                 with store.write() as transaction:
                     transaction.log("upgraded", before=found, after=schema.LATEST)
         with store.read() as transaction:
@@ -148,8 +148,9 @@ def put(draft: Path, path: Path) -> None:
         ) from error
     except OSError:  # a file system without links
         draft.rename(path)
-    folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    if hasattr(os, "O_DIRECTORY"):  # the name is on the disk too, where folders can be opened
+        folder = os.open(path.parent, os.O_DIRECTORY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import random
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
 
 from sqlalchemy.exc import DatabaseError
 
 from visavis.errors import InputError
 from visavis.gallery.records.dialect import WAIT_SECONDS
 
+_Result = TypeVar("_Result")
+_PAUSE_SECONDS = 0.02
 _WORDS = (
     (
         "locked",
@@ -48,9 +53,20 @@ def in_plain_words(path: Path) -> Iterator[None]:
         raise _plain(path, str(error.orig)) from error
 
 
-def is_locked(error: BaseException) -> bool:
-    """Whether another connection is in the way, and waiting may help."""
-    return isinstance(error, DatabaseError) and "locked" in str(error.orig).lower()
+def patiently(work: Callable[[], _Result], *, seconds: float) -> _Result:
+    """What some work gives, tried again while another connection is in the way; for so long."""
+    end = time.monotonic() + seconds
+    while True:
+        try:
+            return work()
+        except DatabaseError as error:
+            if not _is_locked(error) or time.monotonic() > end:
+                raise
+            time.sleep(_PAUSE_SECONDS * (0.5 + random.random()))
+
+
+def _is_locked(error: DatabaseError) -> bool:
+    return "locked" in str(error.orig).lower()
 
 
 def damaged(path: Path, words: str) -> InputError:

@@ -76,4 +76,5 @@ def _in_child() -> None:
         holder.start_anew()
 
 
-os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)
+if hasattr(os, "register_at_fork"):  # where there are forks
+    os.register_at_fork(before=_before, after_in_parent=_in_parent, after_in_child=_in_child)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import random
 import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -18,10 +16,8 @@ from visavis.gallery.info import Storage
 from visavis.gallery.records import forks
 from visavis.gallery.records import tables as t
 from visavis.gallery.records.dialect import WAIT_SECONDS, WRITES, connect, wipe
-from visavis.gallery.records.failures import damaged, in_plain_words, is_locked
+from visavis.gallery.records.failures import damaged, in_plain_words, patiently
 from visavis.types import TemplateSpace
-
-_PAUSE_SECONDS = 0.02
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,7 +78,7 @@ class Store:
         self.path = path
         self.who = who
         self.expected: str | None = None
-        self._wait = wait
+        self.wait = wait
         self._inherited: list[sql.Engine] = []
         self.engine = connect(path, wait=wait)
         self._mine = threading.local()
@@ -139,7 +135,7 @@ class Store:
     def start_anew(self) -> None:
         """In a forked process: a connection of the parent is neither used nor closed here, so it is kept for good."""
         self._inherited.append(self.engine)
-        self.engine = connect(self.path, wait=self._wait)
+        self.engine = connect(self.path, wait=self.wait)
         self._mine = threading.local()
 
     def _outer(self) -> Transaction | None:
@@ -149,7 +145,7 @@ class Store:
     @contextmanager
     def _transaction(self, *, writes: bool) -> Iterator[Transaction]:
         with in_plain_words(self.path), forks.no_fork():
-            connection = self._begun(writes=writes)
+            connection = patiently(lambda: self._begun(writes=writes), seconds=self.wait)
             with connection, self._committed(connection):
                 yield self._state(connection)
 
@@ -164,24 +160,17 @@ class Store:
         connection.commit()
 
     def _begun(self, *, writes: bool) -> sql.Connection:
-        """A connection whose transaction has begun; where the file is busy for a moment it is tried again."""
-        end = time.monotonic() + self._wait
-        while True:
-            connection = None
-            try:
-                connection = self.engine.connect().execution_options(**{WRITES: writes})
-                if writes:
-                    connection.execute(t.gallery.update().values(revision=t.gallery.c.revision + 1))
-                else:
-                    connection.execute(sql.select(t.gallery.c.id))
-            except BaseException as error:
-                if connection is not None:
-                    connection.close()
-                if not is_locked(error) or time.monotonic() > end:
-                    raise
-                time.sleep(_PAUSE_SECONDS * (0.5 + random.random()))
+        """A connection whose transaction has begun."""
+        connection = self.engine.connect().execution_options(**{WRITES: writes})
+        try:
+            if writes:
+                connection.execute(t.gallery.update().values(revision=t.gallery.c.revision + 1))
             else:
-                return connection
+                connection.execute(sql.select(t.gallery.c.id))
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     def _state(self, connection: sql.Connection) -> Transaction:
         row = connection.execute(sql.select(t.gallery)).one_or_none()
