@@ -48,7 +48,7 @@ def same(one, two, *, tolerance=0.0):
         np.testing.assert_allclose(np.sort(rows, axis=0), np.sort(two[person], axis=0), atol=tolerance)
 
 
-@pytest.mark.parametrize("name", ["copy.tar", "copy"])
+@pytest.mark.parametrize("name", [pytest.param("copy.tar", marks=pytest.mark.slow), "copy"])
 def test_a_whole_gallery(capfd, place, name):
     ran = call(capfd, "gallery", "export", place / "a.gallery", "--out", place / name, "--json")
     assert {key: ran.json[key] for key in ("people", "samples", "crops", "notes")} == {
@@ -90,7 +90,10 @@ def test_people_for_faiss(capfd, place):
     assert {person: len(rows) for person, rows in vectors(place / "b.gallery").items()} == {"a": 1, "b": 1}
 
 
-@pytest.mark.parametrize("name", ["t.npz", "t.vvt", "t.csv", "t.parquet"])
+_SLOW = [pytest.param(name, marks=pytest.mark.slow) for name in ("t.csv", "t.parquet")]
+
+
+@pytest.mark.parametrize("name", ["t.npz", "t.vvt", *_SLOW])
 def test_what_visavis_embed_writes_comes_in(capfd, place, name):
     """The faces that `embed` finds are those that `enrol` finds."""
     embedded = call(capfd, "embed", place / "people", "--out", place / name)

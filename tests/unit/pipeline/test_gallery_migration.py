@@ -207,6 +207,7 @@ def test_a_kill_costs_one_step(gallery, new, old):
     assert time.perf_counter() - begin < 30 and gallery.check() == []
 
 
+@pytest.mark.slow
 def test_two_that_move_one_gallery_do_no_harm(gallery, new, old):
     """Whichever comes last finds it done, or is refused because it is."""
     others = [
