@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from datetime import datetime
 from pathlib import Path
 
+from visavis.gallery.accepted import check_text
 from visavis.gallery.changes import Changes
 from visavis.gallery.consent import check_moment
 from visavis.gallery.event import Correction, Event
@@ -54,7 +55,7 @@ class Gallery(GalleryPeople, GallerySamples, GalleryTransfer):
         """
         from visavis.gallery.records.creation import create
 
-        user = _user() if who is None else who
+        user = _user(who)
         create(Path(path), space=space, made_by=made_by, storage=storage, keep_crops=keep_crops, who=user)
         return cls.open(path, space=space, who=who)
 
@@ -74,7 +75,7 @@ class Gallery(GalleryPeople, GallerySamples, GalleryTransfer):
         """
         from visavis.gallery.records.creation import open_store
 
-        return cls(*open_store(Path(path), who=_user() if who is None else who, space=space))
+        return cls(*open_store(Path(path), who=_user(who), space=space))
 
     def purge(self, *, now: datetime | None = None) -> list[str]:
         """Erase everybody who expired or withdrew consent, with all samples, templates and crops.
@@ -153,7 +154,10 @@ class Gallery(GalleryPeople, GallerySamples, GalleryTransfer):
         return changes(self._store, since, page)
 
 
-def _user() -> str:
+def _user(given: str | None) -> str:
+    """The user to whom events are put down."""
+    if given is not None:
+        return check_text(given, "name of the user") or given
     try:
         return getpass.getuser()
     except (KeyError, OSError, ImportError):

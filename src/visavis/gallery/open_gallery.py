@@ -62,6 +62,7 @@ class OpenGallery:
     def transaction(self) -> Iterator[None]:
         """One write of all that this thread does with the gallery in the block: all of it is kept, or nothing.
 
+        Nothing is kept when an error leaves the block; one that is caught inside may leave half of its call.
         Others read on meanwhile, and their writes wait, for 30 s at most: keep the block short. It has one revision.
         """
         with self._store.write():

@@ -323,6 +323,7 @@ def test_many_writes_are_one_or_none(made):
         made.add_samples([sample("bob", 2)])
         made.remove_person("ann", reason="test")
     assert made.revision == revision + 1 and set(followed(made)[0]) == {2} and set(before) == {1}
+    assert sample("ann", 1).vector.tobytes() not in _bytes(made)
 
 
 def _broken_off(made):

@@ -87,7 +87,8 @@ def add(
     if fresh:
         _insert(transaction, samples, vectors, crops, keys, dict(zip(fresh, numbers, strict=True)))
         refresh(transaction, {keys[samples[row].person] for row in fresh})
-    transaction.log("added", samples=len(fresh), known=len(samples) - len(fresh), people=len(made))
+    if fresh or made:
+        transaction.log("added", samples=len(fresh), known=len(samples) - len(fresh), people=len(made))
     return result
 
 

@@ -104,19 +104,24 @@ class Store:
             yield outer
             return
         with self._transaction(writes=True) as transaction:
-            self._mine.write = transaction
+            self._mine.write, self._mine.erased = transaction, False
             try:
                 yield transaction
             finally:
                 self._mine.write = None
+        if self._mine.erased:
+            self.wipe()
 
     def wipe(self) -> None:
         """Erase what was deleted from the write-ahead log too; left to a later call while others read.
+
+        Inside a write of this thread it is done at its end.
 
         Raises:
             InputError: It could not be done, for example on a full disk.
         """
         if self._outer() is not None:
+            self._mine.erased = True
             return
         try:
             with in_plain_words(self.path), forks.no_fork():
