@@ -472,3 +472,11 @@ def test_a_copy_is_opened_like_any_gallery(tmp_path):
     assert other.add_samples([sample("new", 1)]) == [8]
     with pytest.raises(InputError, match="gallery"):
         import_gallery(GalleryArchive(tmp_path / "a.tar"), tmp_path / "a.tar")
+
+
+def test_parquet_that_is_none_is_found_before_anything_is_written(copy):
+    (copy / "events.parquet").write_bytes(b"PAR1" * 5)
+    fitted(copy, **{"events.parquet": {}})
+    with pytest.raises(InputError, match="events") as caught:
+        GalleryArchive(copy)
+    assert caught.value.reason == "exchange.parquet"

@@ -12,7 +12,8 @@ from visavis.errors import UnreadableError
 from visavis.gallery.exchange.archive_rows import schema_of
 from visavis.gallery.exchange.byte_span import ByteSpan
 from visavis.gallery.exchange.manifest import CROPS, MANIFEST, FileEntry, Manifest, refused
-from visavis.gallery.exchange.parquet import BATCH, ParquetRows
+from visavis.gallery.exchange.parquet import BATCH, ParquetRows, parquet
+from visavis.gallery.exchange.parquet_probe import probe
 from visavis.io.files import is_folder
 from visavis.io.tar import TarIndex
 
@@ -24,8 +25,9 @@ class GalleryArchive:
     """A folder or a tar archive that `export_gallery` wrote, or that somebody says is one.
 
     At construction everything is read once: there may be no file but those of the manifest, no link, no device, no
-    name that leads elsewhere, none twice; each file must have its size and its hash. Whoever can write the archive can
-    write its manifest too: the hashes find damage, and find changes only for who knows the manifest's own.
+    name that leads elsewhere, none twice; each file must have its size and its hash, and be sound. Whoever can write
+    the archive can write its manifest too: the hashes find damage, and find changes only for who knows the manifest's
+    own.
 
     Args:
         path: The folder or archive.
@@ -36,7 +38,9 @@ class GalleryArchive:
 
     Raises:
         UnreadableError: It cannot be read.
-        InputError: ``exchange.archive``: it is none, or something of the above.
+        InputError: ``exchange.archive``: it is none, or something of the above; ``exchange.parquet``: a file is not
+            sound.
+        DependencyError: pyarrow is not installed.
     """
 
     def __init__(self, path: str | Path) -> None:
@@ -53,6 +57,9 @@ class GalleryArchive:
         self._check_names()
         for name, entry in self.manifest.files.items():
             self._check_file(name, entry)
+        parquet()  # told to be missing here, and not by the process that reads
+        for name in self.manifest.files:
+            probe(self._members[name], f"{self.path}::{name}")
 
     def batches(self, name: str) -> Iterator[Any]:
         """The record batches of a file, of the columns that it must have.
@@ -61,7 +68,7 @@ class GalleryArchive:
             InputError: ``exchange.parquet``, or ``exchange.archive``: other columns or another number of rows.
         """
         where = f"{self.path}::{name}"
-        rows = ParquetRows(self._members[name], name=where)
+        rows = ParquetRows(self._members[name], name=where, probed=True)
         try:
             wanted = schema_of(name, self.manifest.space.dimension)
             if not rows.schema.equals(wanted):
