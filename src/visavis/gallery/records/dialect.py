@@ -1,4 +1,4 @@
-"""All that is special to a kind of database; for any other than SQLite there is nothing to do."""
+"""All that is special to a kind of database."""
 
 from __future__ import annotations
 
@@ -51,6 +51,13 @@ def adapt(engine: sql.Engine) -> None:
     def _begin(connection: sql.Connection) -> None:
         writes = connection.get_execution_options().get(WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+
+def options(engine: sql.Engine, *, writes: bool) -> dict[str, Any]:
+    """Execution options of a transaction: a read sees one state throughout, as it always does in SQLite."""
+    if writes or engine.dialect.name == "sqlite":
+        return {WRITES: writes}
+    return {WRITES: writes, "isolation_level": "REPEATABLE READ"}
 
 
 def damage(connection: sql.Connection) -> list[str]:

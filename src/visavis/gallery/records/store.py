@@ -15,7 +15,7 @@ from visavis.errors import InputError, SpaceError
 from visavis.gallery.info import Storage
 from visavis.gallery.records import forks
 from visavis.gallery.records import tables as t
-from visavis.gallery.records.dialect import WAIT_SECONDS, WRITES, connect, wipe
+from visavis.gallery.records.dialect import WAIT_SECONDS, connect, options, wipe
 from visavis.gallery.records.failures import damaged, in_plain_words, patiently
 from visavis.types import TemplateSpace
 
@@ -166,7 +166,7 @@ class Store:
 
     def _begun(self, *, writes: bool) -> sql.Connection:
         """A connection whose transaction has begun."""
-        connection = self.engine.connect().execution_options(**{WRITES: writes})
+        connection = self.engine.connect().execution_options(**options(self.engine, writes=writes))
         try:
             if writes:
                 connection.execute(t.gallery.update().values(revision=t.gallery.c.revision + 1))
