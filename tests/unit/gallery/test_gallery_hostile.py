@@ -457,5 +457,10 @@ def test_wrong_kinds_are_usage(made):
         with pytest.raises(UsageError):
             call()
     assert reason_of(lambda: made.vectors([1])) == "gallery.sample"
+    for huge in (1 << 63, -(1 << 70), 10**400):
+        assert reason_of(lambda huge=huge: made.crop(huge)) == "gallery.sample"
+        assert reason_of(lambda huge=huge: made.remove_sample(huge, reason="x")) == "gallery.sample"
+        assert made.people_of([huge]) == {} and len(list(made.changes(huge))) == 1
+        assert len(list(made.events(since=huge))) == (huge < 0) and list(made.stored_samples(after=huge)) == []
     with pytest.raises(InputError, match="gallery show"):
         made.crop(5)

@@ -23,7 +23,7 @@ def changes(store: Store, since: int, page: int) -> Iterator[Changes]:
     """
     if page < 1:
         raise UsageError(f"a page has at least 1 person; got {page}")
-    place, told, done = (int(since), -1), int(since), False
+    place, told, done = (t.number(since), -1), t.number(since), False
     while not done:
         with store.read() as transaction:
             found, place, done = _page(transaction, place, told, page)

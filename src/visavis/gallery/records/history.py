@@ -27,6 +27,7 @@ def corrections(store: Store, since: int) -> Iterator[Correction]:
 
 
 def _after(store: Store, table: sql.Table, since: int) -> Iterator[Any]:
+    since = t.number(since)
     while True:
         query = sql.select(table).where(table.c.id > since).order_by(table.c.id).limit(_PAGE)
         with store.read() as transaction:

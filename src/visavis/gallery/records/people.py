@@ -105,7 +105,7 @@ def keys_of(transaction: Transaction, people: Iterable[str]) -> dict[str, int]:
 def by_keys(transaction: Transaction, keys: Iterable[int]) -> dict[int, Person]:
     """The people of some keys who may be found at this moment."""
     found: dict[int, Person] = {}
-    for portion in portions({int(key) for key in keys}):
+    for portion in portions({t.number(key) for key in keys}):
         for row in transaction.connection.execute(sql.select(t.person).where(t.person.c.key.in_(portion))):
             person = _person(row)
             if person.usable(transaction.now):

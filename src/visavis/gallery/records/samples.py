@@ -105,7 +105,7 @@ def one(transaction: Transaction, number: int) -> Sample:
     Raises:
         InputError: ``gallery.sample``: there is none.
     """
-    row = transaction.connection.execute(samples_query().where(t.sample.c.id == int(number))).first()
+    row = transaction.connection.execute(samples_query().where(t.sample.c.id == t.number(number))).first()
     if row is None:
         raise InputError(
             f"there is no sample {number} in this gallery; visavis gallery show FILE PERSON lists those of a person",
@@ -131,7 +131,7 @@ def known(transaction: Transaction, pairs: Iterable[tuple[str, str]]) -> set[tup
 def crop_png(transaction: Transaction, number: int) -> bytes | None:
     """The crop of a sample as PNG; None where none is kept."""
     one(transaction, number)
-    found = transaction.connection.execute(sql.select(t.crop.c.png).where(t.crop.c.sample == int(number))).scalar()
+    found = transaction.connection.execute(sql.select(t.crop.c.png).where(t.crop.c.sample == t.number(number))).scalar()
     return None if found is None else bytes(found)
 
 
@@ -142,7 +142,7 @@ def vectors(transaction: Transaction, numbers: Sequence[int]) -> NDArray[np.floa
         InputError: ``gallery.sample``: one is not there.
     """
     data: dict[int, bytes] = {}
-    for portion in portions({int(number) for number in numbers}):
+    for portion in portions({t.number(number) for number in numbers}):
         query = sql.select(t.template.c.sample, t.template.c.data).where(
             t.template.c.sample.in_(portion), t.template.c.fingerprint == transaction.fingerprint
         )

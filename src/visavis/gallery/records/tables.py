@@ -17,6 +17,9 @@ _KEY = sql.BigInteger().with_variant(sql.Integer(), "sqlite")
 """SQLite makes a column the row's own number only when it is called INTEGER."""
 
 
+_LARGEST = (1 << 63) - 1
+
+
 class Moment(sql.TypeDecorator[datetime]):
     """A moment, kept in UTC; databases that know no time zones give it back with one."""
 
@@ -32,6 +35,11 @@ class Moment(sql.TypeDecorator[datetime]):
         if value is None:
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
+
+
+def number(value: int) -> int:
+    """A whole number that a column can hold; one beyond the ends becomes the end, which nothing has."""
+    return max(-_LARGEST, min(int(value), _LARGEST))
 
 
 metadata = sql.MetaData(naming_convention=_NAMES)

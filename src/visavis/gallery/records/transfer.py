@@ -24,6 +24,7 @@ def stored(store: Store, after: int, page: int, *, crops: bool) -> Iterator[Stor
     """All samples beyond a number, in pages."""
     if page < 1:
         raise UsageError(f"a page has at least 1 sample; got {page}")
+    after = t.number(after)
     while True:
         with store.read() as transaction:
             found = _stored(transaction, t.sample.c.id > after, page, crops=crops)
