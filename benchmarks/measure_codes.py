@@ -29,9 +29,9 @@ from visavis.protocols.folds import protocol_folds
 from visavis.protocols.labelled import embed_labelled, read_labelled
 from visavis.protocols.ledger import Ledger
 from visavis.protocols.pairs import read_pairs
-from visavis.recognition.codes import code_scale, code_similarities, quantise
 from visavis.runtime.machine import machine
 from visavis.types import FMR
+from visavis.types.codes import code_scale, code_similarities, quantise
 
 ROOT = Path(__file__).parents[1]
 RECORD, PAGE = ROOT / "docs/results/codes.json", ROOT / "docs/results/codes.md"
