@@ -101,8 +101,8 @@ class Gallery(GalleryPeople, GallerySamples, GalleryTransfer):
         """What is wrong, in plain words; an empty list is a clean gallery.
 
         The database and its references, the length and norm of every template, the pooled templates against the
-        samples, counters; crops are not decoded. Lines that begin with ``warning:`` are about people and pictures, not about the file: one
-        face under two people, people who should be purged.
+        samples, counters; crops are not decoded. Lines that begin with ``warning:`` are about people and pictures, not
+        about the file: one face under two people, people who should be purged.
 
         Raises:
             InputError: ``gallery.damaged``, where the file is so damaged that it cannot be looked over.

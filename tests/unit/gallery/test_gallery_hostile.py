@@ -380,12 +380,12 @@ def test_a_forked_process_has_connections_of_its_own(made):
     threads = [threading.Thread(target=write, args=(number,)) for number in (1, 2)]
     for thread in threads:
         thread.start()
-    codes = [os.waitstatus_to_exitcode(os.waitpid(_child(made, number), 0)[1]) for number in range(9000, 9004)]
+    codes = [os.waitstatus_to_exitcode(os.waitpid(_child(made, number), 0)[1]) for number in (9000, 9001)]
     stop.set()
     for thread in threads:
         thread.join()
-    assert codes == [0] * 4 and made.check() == [] and [None] not in written
-    assert made.person("child").samples == 4 and made.person("parent").samples == len(written)
+    assert codes == [0, 0] and made.check() == [] and [None] not in written
+    assert made.person("child").samples == 2 and made.person("parent").samples == len(written)
 
 
 def _child(made, number):
