@@ -169,7 +169,7 @@ def test_only_some_people_are_searched(capfd, place):
     ("words", "code", "told"),
     [
         (("--at", "fmr=1e-3"), 2, "fpir=RATE"),
-        (("--at", "fpir=1e-7"), 4, "was measured from 0.4 down to"),
+        (("--at", "fpir=1e-7"), 4, "was measured from 0.39 down to"),
         (("--top", "0"), 2, "1 or more"),
         (("--which", "some"), 2, "selection"),
         (("--index", "tree"), 2, "exact or hnsw"),

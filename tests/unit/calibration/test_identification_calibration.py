@@ -3,6 +3,8 @@
 import itertools
 import json
 import math
+import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -14,6 +16,8 @@ from visavis.calibration.impostors import Impostors
 from visavis.calibration.table import Calibration, shipped
 from visavis.errors import ModelError, UsageError
 from visavis.types import FPIR
+
+SPACES = ("13bd72afcfcadc93", "26f1eacec61b465b", "72cb186087ea9f03", "cc7a1a0ecaa8aecd")
 
 
 def unit(count, dimension=16, seed=0):
@@ -97,13 +101,44 @@ def test_beyond_the_largest_gallery_the_threshold_goes_on_with_the_logarithm_of_
     table = IdentificationTable(1001, points)
     assert table.threshold(0.01, size=1_000_000) == pytest.approx(0.2 + 0.05 * 6 + 0.04 * 2)
     assert table.threshold(10**-1.5, size=30) == pytest.approx(0.2 + 0.05 * math.log10(30) + 0.04 * 1.5)
-    assert table.error(0.01, size=10**6) == pytest.approx(0.3) and table.events(0.01, size=10**6) == 20
+    assert table.error(0.01, size=10**6) == pytest.approx(0.3)
+
+
+def test_the_slope_is_that_of_the_last_decade_of_all_rates_together():
+    """Least squares over the last decade with a level of each rate, by dummy variables."""
+    rng = np.random.default_rng(0)
+    points, rows, values = [], [], []
+    for number, (rate, sizes) in enumerate([(0.1, (1, 20, 50, 100, 200, 500)), (0.01, (1, 5, 10, 20, 50))]):
+        for size, threshold in zip(sizes, np.sort(rng.uniform(0.3, 0.5, len(sizes))) + 0.3 * number, strict=True):
+            points.append(SearchPoint(size, rate, float(threshold), 20, 10, 0.3))
+            if size * 10 >= sizes[-1]:
+                rows.append([math.log(size), number == 0, number == 1])
+                values.append(threshold)
+    points.sort(key=lambda one: (one.size, -one.fpir))
+    slope = np.linalg.lstsq(np.array(rows, float), np.array(values), rcond=None)[0][0]
+    table = IdentificationTable(501, tuple(points))
+    assert table.threshold(0.1, size=10**6) == pytest.approx(
+        table.threshold(0.1, size=500) + slope * math.log(10**6 / 500)
+    )
+
+
+@pytest.mark.parametrize("space", SPACES)
+def test_no_larger_gallery_and_no_stricter_rate_has_a_lower_threshold(space):
+    searches = shipped(space).searches()
+    sizes = sorted({*searches.sizes, *np.geomspace(1, 10**7, 9).round().astype(int).tolist(), 1457, 2000})
+    rates = sorted({*(one.fpir for one in searches.points), *np.geomspace(0.39, 1.001e-4, 9).tolist()}, reverse=True)
+    surface = np.array([[searches.threshold(rate, size=size) for size in sizes] for rate in rates])
+    assert (np.diff(surface, axis=0) >= -1e-12).all() and (np.diff(surface, axis=1) >= -1e-12).all()
+    for point in searches.points:
+        assert searches.threshold(point.fpir, size=point.size) == pytest.approx(point.threshold, abs=1e-12)
 
 
 def test_a_rate_that_was_not_measured_is_refused_with_what_was(table):
-    with pytest.raises(ModelError, match=r"measured from 0.4 down to .* on 400 people; fpir=0.9 is outside") as caught:
+    with pytest.raises(ModelError, match=r"measured from 0.39 down to .* on 400 people; fpir=0.9 is outside") as caught:
         table.threshold(0.9, size=10)
     assert caught.value.reason == "calibration.range"
+    told = re.findall(r"from (\S+) down to (\S+) on", caught.value.message)[0]
+    assert all(table.threshold(float(end), size=10) for end in told)  # what is told may be asked for
     with pytest.raises(UsageError, match="one person at least"):
         table.threshold(0.1, size=0)
 
@@ -126,7 +161,13 @@ def test_a_table_of_mixed_up_points_is_refused():
         IdentificationTable(100, points)
 
 
-@pytest.mark.parametrize("space", ["13bd72afcfcadc93", "26f1eacec61b465b", "72cb186087ea9f03", "cc7a1a0ecaa8aecd"])
+@pytest.mark.parametrize("wrong", [{"size": 0}, {"fpir": 1.5}, {"threshold": math.nan}, {"error": -1.0}])
+def test_a_point_that_is_none_is_refused(table, wrong):
+    with pytest.raises(UsageError, match="finite threshold"):
+        replace(table.points[0], **wrong)
+
+
+@pytest.mark.parametrize("space", SPACES)
 def test_what_ships_has_thresholds_of_searches(space):
     calibration = shipped(space)
     again = Calibration.from_dict(json.loads(json.dumps(calibration.to_dict())))
