@@ -65,14 +65,26 @@ class MemoryFeed:
         self.info = SimpleNamespace(uuid=uuid, space=space(dimension))
         self.revision = 0
         self.rows = {}  # key -> (revision, vector or None)
+        self.branch = 0  # another one after an older copy was put back
+        self.writes = ["0 0"]  # by revision
 
     def put(self, keys, vectors):
-        self.revision += 1
+        self._written()
         self.rows.update({int(key): (self.revision, vector) for key, vector in zip(keys, vectors, strict=True)})
 
     def remove(self, keys):
-        self.revision += 1
+        self._written()
         self.rows.update({int(key): (self.revision, None) for key in keys})
+
+    def _written(self):
+        self.revision += 1
+        self.writes[self.revision :] = [f"{self.branch} {self.revision}"]
+
+    def last_write(self):
+        return self.writes[-1]
+
+    def has_write(self, write):
+        return write in self.writes
 
     def live(self):
         """Keys and vectors of the rows that count."""

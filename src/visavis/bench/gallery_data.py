@@ -121,6 +121,14 @@ class MadeFeed:
             keys = np.arange(start, end, dtype=np.int64)
             yield Changes(keys, self._vectors[start:end], np.empty(0, np.int64), end)
 
+    def last_write(self) -> str:
+        """Its rows never change."""
+        return "made"
+
+    def has_write(self, write: str) -> bool:
+        """Whether it is the one there is."""
+        return write == "made"
+
     def templates(self, vectors: NDArray[np.float32]) -> Templates:
         """Vectors as probes."""
         ones = np.ones(len(vectors), np.float32)

@@ -153,6 +153,21 @@ class Gallery(GalleryPeople, GallerySamples, GalleryTransfer):
 
         return changes(self._store, since, page)
 
+    def last_write(self) -> str:
+        """Names the last write; no other write of any copy of this gallery has that name."""
+        from visavis.gallery.records.last_write import last_write
+
+        return last_write(self._store)
+
+    def has_write(self, write: str) -> bool:
+        """Whether a write that `last_write` named is in the history of this gallery.
+
+        It is not when an older copy was put back after that write, whatever was written since.
+        """
+        from visavis.gallery.records.last_write import has_write
+
+        return has_write(self._store, write)
+
 
 def _user(given: str | None) -> str:
     """The user to whom events are put down."""

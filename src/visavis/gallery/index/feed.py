@@ -45,3 +45,11 @@ class Feed(Protocol):
     def changes(self, since: int, *, page: int = 10_000) -> Iterator[Changes]:
         """All that changed after a revision, in pages that may be taken in one after the other."""
         ...
+
+    def last_write(self) -> str:
+        """Names the last write that changed vectors, or a later one."""
+        ...
+
+    def has_write(self, write: str) -> bool:
+        """Whether that write is in the history; not when an older copy was put back and written past it."""
+        ...
