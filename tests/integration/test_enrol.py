@@ -232,10 +232,17 @@ def test_names_consent_and_expiry_are_written_down(capfd, people, tmp_path, path
         csv.writer(file).writerows([["person", "name", "site"], ["p00", "Zoë", "Bern"], ["px", "Nobody", "here"]])
     words = ("--names", tmp_path / "names.csv", "--consent", "form 12", "--expires", "2090-01-31")
     enrolled(capfd, people, gallery=path)
+    with closing(Gallery.open(path)) as gallery:
+        gallery.update_person("p00", metadata={"site": "Rome", "team": "night"})
     enrolled(capfd, people, *words, gallery=path)
     with closing(Gallery.open(path)) as gallery:
         one, other = gallery.person("p00"), gallery.person("p01")
-        assert (one.name, one.metadata, other.name, other.metadata) == ("Zoë", {"site": "Bern"}, None, {})
+        assert (one.name, one.metadata, other.name, other.metadata) == (
+            "Zoë",
+            {"site": "Bern", "team": "night"},
+            None,
+            {},
+        )
         assert one.consent.basis == other.consent.basis == "form 12" and one.expires.year == 2090
         given, revision = one.consent.given, gallery.revision
         enrolled(capfd, people, *words, gallery=path)
@@ -257,6 +264,25 @@ def test_nobody_who_withdrew_consent_is_added_to(capfd, people, path):
         gallery.update_person("p00", consent=Consent("form", now, now))
     answer = enrolled(capfd, people, "--consent", "another form", gallery=path)
     assert [row["reason"] for row in answer["failed"]] == ["gallery.consent"] * 3 and answer["enrolled"] == 3
+    with closing(Gallery.open(path)) as gallery:
+        assert gallery.person("p00").samples == 1 and gallery.person("p00").consent.withdrawn is not None
+
+
+def test_a_consent_that_is_withdrawn_while_pictures_are_read_is_not_undone(capfd, people, path, monkeypatch):
+    enrolled(capfd, people / "p00/0.jpg", "--person", "p00", gallery=path)
+    read = enrolment.face_samples
+
+    def withdrawn_meanwhile(*words, **options):
+        found = read(*words, **options)
+        with closing(Gallery.open(path)) as gallery:
+            now = gallery.person("p00").created
+            gallery.update_person("p00", consent=Consent("form", now, now))
+        return found
+
+    monkeypatch.setattr(enrolment, "face_samples", withdrawn_meanwhile)
+    answer = enrolled(capfd, people, "--consent", "another form", gallery=path)
+    assert set(failed(answer).values()) == {"gallery.consent"} and len(answer["failed"]) == 3
+    assert (answer["enrolled"], answer["already"], answer["people"]) == (3, 0, 1)
     with closing(Gallery.open(path)) as gallery:
         assert gallery.person("p00").samples == 1 and gallery.person("p00").consent.withdrawn is not None
 

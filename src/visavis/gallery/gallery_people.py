@@ -52,7 +52,7 @@ class GalleryPeople(OpenGallery):
 
         values = people.values_of(name=name, metadata=metadata, consent=consent, expires=expires)
         with self._store.write() as transaction:
-            if not people.keys_of(transaction, [check_id(person)]):
+            if not people.by_ids(transaction, [check_id(person)]):
                 people.add_people(transaction, {person: values})
                 transaction.log("added", people=1, person=person)
             return people.find(transaction, person)
@@ -147,7 +147,8 @@ class GalleryPeople(OpenGallery):
         Name, metadata, consent and expiry are those of the second.
 
         Raises:
-            InputError: ``gallery.person``, or ``gallery.text`` for the reason.
+            InputError: ``gallery.person``; ``gallery.consent``: one of them expired or withdrew consent; or
+                ``gallery.text`` for the reason.
         """
         from visavis.gallery.records import corrections
 

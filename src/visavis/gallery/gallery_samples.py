@@ -28,7 +28,8 @@ class GallerySamples(OpenGallery):
             The number of each sample; None where it was there already.
 
         Raises:
-            InputError: ``gallery.person-id``, ``gallery.metadata``; ``gallery.full``, ``gallery.locked`` ... In all
+            InputError: ``gallery.person-id``, ``gallery.metadata``; ``gallery.consent``: somebody of them is there and
+                expired or withdrew consent; ``gallery.full``, ``gallery.locked`` ... In all
                 cases nothing was written.
             UsageError: A vector that is not finite, of unit norm and of the gallery's length, or other wrong numbers.
             SpaceError: ``gallery.space``: the gallery was migrated since it was opened.
@@ -123,7 +124,8 @@ class GallerySamples(OpenGallery):
         """Give a sample to the person whose it is; where that one has this face already, it is erased.
 
         Raises:
-            InputError: ``gallery.sample``, ``gallery.person``, or ``gallery.text`` for the reason.
+            InputError: ``gallery.sample``, ``gallery.person``; ``gallery.consent``: one of the two expired or withdrew
+                consent; or ``gallery.text`` for the reason.
             UsageError: It is of that person already.
         """
         from visavis.gallery.records import corrections

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any
 
+from visavis.errors import InputError
 from visavis.gallery.consent import Consent
 
 
@@ -56,6 +57,22 @@ class Person:
             "samples": self.samples,
             "usable": self.usable(),
         }
+
+
+def require_usable(person: Person, now: datetime | None = None) -> None:
+    """Refuse samples for, or of, somebody who may not be found.
+
+    Raises:
+        InputError: ``gallery.consent``.
+    """
+    if not person.usable(now):
+        withdrawn = person.consent is not None and person.consent.withdrawn is not None
+        ended = "consent was withdrawn" if withdrawn else "the time to keep it is over"
+        raise InputError(
+            f"{person.person!r} is in the gallery and may not be added to or moved, as {ended}; renew it with visavis "
+            "gallery update, or erase it with visavis gallery purge",
+            reason="gallery.consent",
+        )
 
 
 def may_be_found(withdrawn: datetime | None, expires: datetime | None, *, now: datetime) -> bool:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -146,7 +146,8 @@ class _Enrolling:
         """Add what is not there of the pictures of a chunk."""
         first = number * CHUNK
         places = range(first, min(first + CHUNK, len(self.pictures)))
-        refused = {place: why for place in places if (why := self.people.refusal(self.pictures[place].person))}
+        closed = self.people.refusals(self.pictures[place].person for place in places)
+        refused = {place: closed[who] for place in places if (who := self.pictures[place].person) in closed}
         already = self._already([place for place in places if place not in refused])
         left = [place for place in places if place not in refused and place not in already]
         found = face_samples(
@@ -157,11 +158,15 @@ class _Enrolling:
         )
         faces: dict[int, FaceSample] = dict(zip(left, found, strict=True))
         samples = {place: one.sample for place, one in faces.items() if one.sample is not None}
-        for person in dict.fromkeys(self.pictures[place].person for place in sorted((*samples, *already))):
-            self.people.write(person)
-        added = self.gallery.add_samples(list(samples.values())) if samples else []
+        shown = {place: self.pictures[place].person for place in sorted((*samples, *already))}
+        with self.gallery.transaction() if samples else nullcontext():
+            closed = self.people.write(dict.fromkeys(shown.values()))  # a consent may be taken back since this began
+            late = {place: closed[person] for place, person in shown.items() if person in closed}
+            samples = {place: sample for place, sample in samples.items() if place not in late}
+            added = self.gallery.add_samples(list(samples.values()))
+        already -= late.keys()
         enrolled = [place for place, sample in zip(samples, added, strict=True) if sample is not None]
-        refused |= {place: one.failure for place, one in faces.items() if one.failure is not None}
+        refused |= late | {place: one.failure for place, one in faces.items() if one.failure is not None}
         return ChunkResult(
             {
                 "enrolled": enrolled,

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-import threading
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from visavis.errors import InputError
-from visavis.gallery.accepted import check_id
 from visavis.gallery.consent import Consent
+from visavis.gallery.person import require_usable
 from visavis.types import Failure
 
 if TYPE_CHECKING:
     from visavis.gallery.gallery import Gallery
     from visavis.gallery.person import Person
+
+_REFUSED = ("gallery.person-id", "gallery.consent")
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class PersonDetails:
 
     Attributes:
         name: For people to read; None leaves it as it is.
-        metadata: JSON; None leaves it as it is.
+        metadata: JSON; entries of other names that are there stay. None leaves all as it is.
     """
 
     name: str | None = None
@@ -54,63 +55,67 @@ class PeopleWriter:
         self._details = details or {}
         self._consent = None if basis is None else Consent(basis, datetime.now(UTC))
         self._expires = expires
-        self._lock = threading.Lock()
-        self._known: dict[str, Person | Failure | None] = {}
         self._written: set[str] = set()
 
-    def refusal(self, person: str) -> Failure | None:
-        """Why samples of a person may not be added: an id that no gallery takes, time or consent that ended."""
-        with self._lock:
-            known = self._looked_up(person)
-        return known if isinstance(known, Failure) else None
+    def refusals(self, people: Iterable[str]) -> dict[str, Failure]:
+        """Why samples of people may not be added: an id that no gallery takes, time or consent that ended."""
+        found = ((person, self._looked_up(person)) for person in set(people))
+        return {person: known for person, known in found if isinstance(known, Failure)}
 
-    def write(self, person: str) -> None:
-        """Write down what is known of somebody of whom a sample is there, or is about to be."""
+    def write(self, people: Iterable[str]) -> dict[str, Failure]:
+        """Write down what is known of people of whom samples are there, or are about to be.
+
+        Call it in the transaction in which the samples are added: nobody can take back a consent in between.
+
+        Returns:
+            Those who may not be added to; nothing was written of them.
+        """
+        refused: dict[str, Failure] = {}
+        for person in people:
+            there = self._looked_up(person)
+            if self._changes(person, there):
+                with self._gallery.transaction():
+                    there = self._looked_up(person)  # as nobody can change it any more
+                    self._write(person, there)
+            if isinstance(there, Failure):
+                refused[person] = there
+        return refused
+
+    def _write(self, person: str, there: Person | Failure | None) -> None:
+        changed = self._changes(person, there)
+        if changed and there is None:
+            self._gallery.add_person(person, **changed)
+        elif changed:
+            self._gallery.update_person(person, **changed)
+        self._written.add(person)
+
+    def _changes(self, person: str, there: Person | Failure | None) -> dict[str, Any]:
+        """What is to be written of somebody, once unless the person went meanwhile."""
+        if isinstance(there, Failure) or (there is not None and person in self._written):
+            return {}
         details = self._details.get(person, PersonDetails())
         given: dict[str, Any] = {
             "name": details.name, "metadata": details.metadata, "consent": self._consent, "expires": self._expires,
         }  # fmt: skip
         given = {key: value for key, value in given.items() if value is not None}
-        with self._lock:
-            if not given or person in self._written:
-                return
-            known = self._looked_up(person)
-            there = known if not isinstance(known, Failure) and known else self._gallery.add_person(person, **given)
-            changed = {key: value for key, value in given.items() if _differs(key, value, getattr(there, key))}
-            if changed:
-                self._gallery.update_person(person, **changed)
-            self._written.add(person)
+        if there is None:
+            return given
+        if details.metadata is not None:
+            given["metadata"] = {**there.metadata, **details.metadata}
+        return {key: value for key, value in given.items() if _differs(key, value, getattr(there, key))}
 
     def _looked_up(self, person: str) -> Person | Failure | None:
-        if person not in self._known:
-            self._known[person] = _look_up(self._gallery, person)
-        return self._known[person]
-
-
-def _look_up(gallery: Gallery, person: str) -> Person | Failure | None:
-    """Somebody who is there; why nothing may be added; None for somebody new."""
-    try:
-        check_id(person)
-    except InputError as error:
-        return Failure.of(error)
-    found = _found(gallery, person)
-    if found is None or found.usable():
-        return found
-    ended = "consent was withdrawn" if found.consent and found.consent.withdrawn else "the time to keep it is over"
-    return Failure(
-        "gallery.consent",
-        f"{person!r} is in the gallery and may not be added to, as {ended}; renew it with visavis gallery update, or "
-        "erase it with visavis gallery purge and enrol anew",
-    )
-
-
-def _found(gallery: Gallery, person: str) -> Person | None:
-    try:
-        return gallery.person(person)
-    except InputError as error:
-        if error.reason != "gallery.person":
+        """Somebody who is there; why nothing may be added; None for somebody new."""
+        try:
+            there = self._gallery.person(person)
+            require_usable(there)
+        except InputError as error:
+            if error.reason == "gallery.person":
+                return None
+            if error.reason in _REFUSED:
+                return Failure.of(error)
             raise
-        return None
+        return there
 
 
 def _differs(key: str, given: Any, there: Any) -> bool:

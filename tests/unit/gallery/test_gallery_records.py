@@ -282,12 +282,25 @@ def test_whoever_may_not_be_found_is_not(made):
     assert set(made.people_of([1, 2, 3, 4])) == {1, 4}
     (part,) = made.changes(revision)
     assert part.removed.tolist() == [2] and not len(part.keys)
-    made.add_samples([sample("bob", 9)])
-    (part,) = made.changes(revision)
-    assert part.removed.tolist() == [2] and not len(part.keys)
     made.update_person("bob", consent=Consent("form", NOW))
     (part,) = made.changes(revision)
     assert part.keys.tolist() == [2] and not len(part.removed)
+
+
+@pytest.mark.parametrize("closed", [{"consent": Consent("form", NOW, withdrawn=NOW)}, {"expires": NOW}])
+def test_samples_of_whoever_may_not_be_found_go_nowhere(made, closed):
+    made.add_samples([sample("ann", 1), sample("bob", 2), sample("eve", 3)])
+    made.update_person("bob", **closed)
+    before = made.revision
+    for call in (
+        lambda: made.add_samples([sample("new", 9), sample("bob", 8)]),
+        lambda: made.merge_people("bob", "ann", reason="x"),
+        lambda: made.merge_people("ann", "bob", reason="x"),
+        lambda: made.move_sample(2, to="ann", reason="x"),
+        lambda: made.move_sample(1, to="bob", reason="x"),
+    ):
+        assert reason_of(call) == "gallery.consent"
+    assert made.revision == before and made.keys().tolist() == [1, 3] and len(made.people()) == 3
 
 
 def test_purging_erases_bytes_and_leaves_only_the_id(made):

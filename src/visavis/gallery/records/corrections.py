@@ -7,7 +7,7 @@ from datetime import datetime
 import sqlalchemy as sql
 
 from visavis.errors import UsageError
-from visavis.gallery.person import Person
+from visavis.gallery.person import Person, require_usable
 from visavis.gallery.records import tables as t
 from visavis.gallery.records.people import find, listed
 from visavis.gallery.records.rows import forget, portions, refresh
@@ -33,10 +33,15 @@ def remove_sample(transaction: Transaction, number: int, *, reason: str) -> None
 
 
 def move_sample(transaction: Transaction, number: int, *, to: str, reason: str) -> None:
-    """Give a sample to another person; where that one has the same face of the same picture, it is erased."""
+    """Give a sample to another person; where that one has the same face of the same picture, it is erased.
+
+    Raises:
+        InputError: ``gallery.consent``: one of the two expired or withdrew consent, which this would undo.
+    """
     owner, target = find(transaction, one(transaction, number).person), find(transaction, to)
     if owner.key == target.key:
         raise UsageError(f"sample {number} is of {to!r} already; name another person to move it to")
+    _require_both(transaction, owner, target)
     _hand_over(transaction, t.sample.c.id == number, target)
     refresh(transaction, [owner.key, target.key])
     transaction.correct("move-sample", source=owner.person, target=to, reason=reason, sample=number)
@@ -44,10 +49,15 @@ def move_sample(transaction: Transaction, number: int, *, to: str, reason: str) 
 
 
 def merge_people(transaction: Transaction, source: str, into: str, *, reason: str) -> None:
-    """Give all samples of a person to another, and erase the first."""
+    """Give all samples of a person to another, and erase the first.
+
+    Raises:
+        InputError: ``gallery.consent``: one of the two expired or withdrew consent, which this would undo.
+    """
     one_person, other = find(transaction, source), find(transaction, into)
     if one_person.key == other.key:
         raise UsageError(f"{source!r} cannot be merged into the same person; name two")
+    _require_both(transaction, one_person, other)
     _hand_over(transaction, t.sample.c.person == one_person.key, other)
     _erase(transaction, [one_person])
     refresh(transaction, [other.key])
@@ -66,6 +76,11 @@ def purge(transaction: Transaction, now: datetime) -> list[str]:
         _erase(transaction, gone)
         transaction.log("purged", people=[person.person for person in gone])
     return [person.person for person in gone]
+
+
+def _require_both(transaction: Transaction, *people: Person) -> None:
+    for person in people:
+        require_usable(person, transaction.now)
 
 
 def _hand_over(transaction: Transaction, which: sql.ColumnElement[bool], target: Person) -> None:

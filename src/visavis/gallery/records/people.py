@@ -93,12 +93,12 @@ def find(transaction: Transaction, person: str) -> Person:
     return _person(row)
 
 
-def keys_of(transaction: Transaction, people: Iterable[str]) -> dict[str, int]:
-    """The keys of those of the ids that are there."""
-    found: dict[str, int] = {}
+def by_ids(transaction: Transaction, people: Iterable[str]) -> dict[str, Person]:
+    """Those of the ids who are there, by id."""
+    found: dict[str, Person] = {}
     for portion in portions(people):
-        wanted = sql.select(t.person.c.person, t.person.c.key).where(t.person.c.person.in_(portion))
-        found |= {row.person: row.key for row in transaction.connection.execute(wanted)}
+        wanted = sql.select(t.person).where(t.person.c.person.in_(portion))
+        found |= {row.person: _person(row) for row in transaction.connection.execute(wanted)}
     return found
 
 

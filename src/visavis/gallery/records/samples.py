@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 
 from visavis.errors import InputError, UsageError
 from visavis.gallery.accepted import check_id, check_sha256, check_text, storable_source
+from visavis.gallery.person import require_usable
 from visavis.gallery.records import tables as t
-from visavis.gallery.records.people import add_people, find, keys_of, values_of
+from visavis.gallery.records.people import add_people, by_ids, find, values_of
 from visavis.gallery.records.rows import portions, refresh
 from visavis.gallery.records.store import Transaction
 from visavis.gallery.records.templates import check_vectors, decode, encode
@@ -70,15 +71,21 @@ def add(
 
     Returns:
         The number of each sample; None where it was there already, or twice among these.
+
+    Raises:
+        InputError: ``gallery.consent``: somebody of them expired or withdrew consent.
     """
-    known = keys_of(transaction, {sample.person for sample in samples})
+    known = by_ids(transaction, {sample.person for sample in samples})
+    for person in known.values():
+        require_usable(person, transaction.now)
     made = {
         sample.person: values_of(name=sample.name, metadata=sample.metadata)
         for sample in reversed(samples)
         if sample.person not in known
     }
     add_people(transaction, {sample.person: made[sample.person] for sample in samples if sample.person in made})
-    keys = known | keys_of(transaction, made)
+    people = known | by_ids(transaction, made)
+    keys = {person: found.key for person, found in people.items()}
     fresh = _fresh(transaction, samples, keys)
     numbers = transaction.take(t.gallery.c.next_sample, len(fresh)) if fresh else range(0)
     result: list[int | None] = [None] * len(samples)
