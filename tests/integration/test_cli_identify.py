@@ -1,6 +1,7 @@
 """visavis identify: two portraits of the public domain, a gallery of one of them, and nobody."""
 
 import json
+from datetime import UTC, datetime, timedelta
 
 import numpy as np
 import pytest
@@ -144,6 +145,65 @@ def test_a_candidate_is_explained_on_the_stored_crop(capfd, place):
     ran = call(capfd, *words, "--explain", place / "maps.png", "--person", "eve")
     assert ran.code == 3 and ran.json["error"]["reason"] == "gallery.person"
     assert "--explain" in call(capfd, *words[:-1], "--person", "collins").refused(2)
+
+
+@pytest.fixture
+def pair(place, pipeline, portraits):
+    """The officer is in the gallery too."""
+    side = pipeline.side([np.asarray(portraits[1])])
+    gallery = Gallery.open(place / "people.gallery")
+    gallery.add_samples([
+        NewSample(
+            person="officer", source="officer.png", sha256="b" * 64, box=tuple(side.faces.boxes[0].tolist()), score=0.9,
+            quality=50.0, norm=1.0, vector=side.templates.vectors[0], crop=side.crops.pixels[0],
+            crop_template=pipeline.space.crop, metadata={"team": "blue"},
+        )
+    ])  # fmt: skip
+    yield place, gallery
+    gallery.close()
+
+
+def test_the_face_that_is_explained_is_the_one_most_like_the_person(capfd, pair):
+    place, _ = pair
+    words = ("identify", place / "group.png", "--gallery", place / "people.gallery", "--json", "--top", "1")
+    words = (*words, "--explain", place / "maps.png")
+    for person, left in (("collins", 0), ("officer", 450)):
+        # Where only the other one is searched, nobody's candidates have this person.
+        for more in ((), ("--at", "fpir=1e-4")):
+            (entry,) = call(capfd, *words, "--person", person, *more).json
+            told = entry["explanation"]
+            assert told["person"] == person and left < entry["faces"][told["face"]]["box"][0] < left + 450
+
+
+def test_nobody_is_explained_who_may_not_be_found(capfd, pair):
+    place, gallery = pair
+    words = ("identify", place / "group.png", "--gallery", place / "people.gallery", "--json")
+    words = (*words, "--explain", place / "maps.png", "--person", "officer")
+    error = call(capfd, *words, "--where", "team=red").json["error"]
+    assert error["reason"] == "gallery.person" and "not among the people who are searched" in error["message"]
+    (entry,) = call(capfd, *words, "--where", "team=blue").json
+    assert entry["explanation"]["threshold"] == entry["search"]["threshold"]  # that of so many people
+    (maps := place / "maps.png").unlink()
+    gallery.update_person("officer", expires=datetime.now(UTC) - timedelta(days=1))
+    assert "the time has ended" in call(capfd, *words).json["error"]["message"] and not maps.exists()
+
+
+def test_no_picture_is_written_over_another(capfd, place):
+    group, gallery = place / "group.png", ("--gallery", place / "people.gallery")
+    before = group.read_bytes()
+    (place / "link.png").symlink_to(group)
+    for words in (
+        ("identify", group, *gallery, "--draw", group),
+        ("identify", group, *gallery, "--explain", place / "link.png"),
+        ("detect", group, "--draw", place / "link.png"),
+        ("explain", group, group, "--out", group),
+    ):
+        assert "written over" in call(capfd, *words).refused(2)
+    assert group.read_bytes() == before
+    same = ("--draw", place / "x.png", "--explain", place / "x.png")
+    assert "both are" in call(capfd, "identify", group, *gallery, *same).refused(2)
+    folder = ("--draw", group / "drawn")  # below a file
+    assert "cannot be made" in call(capfd, "identify", group, group, *gallery, *folder).refused(2)
 
 
 def test_without_stored_crops_there_is_nothing_to_explain(capfd, tmp_path, pipeline, portraits):

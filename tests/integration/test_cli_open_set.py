@@ -43,9 +43,9 @@ def patterns_for_faces(monkeypatch):
     monkeypatch.setattr(options, "build_pipeline", lambda **given: _pipeline(given.get("calibration")))
 
 
-def people(folder, counts, rng, *, spread=28):
+def people(folder, counts, rng, *, spread=28, letter="p"):
     for number, count in enumerate(counts):
-        place = folder / f"p{number:03}"
+        place = folder / f"{letter}{number:03}"
         place.mkdir(parents=True)
         one = pattern(rng)
         for picture in range(count):
@@ -57,7 +57,7 @@ def people(folder, counts, rng, *, spread=28):
 def crowds(tmp_path_factory):
     """People to fit on, and others: some with three pictures, some with one, one picture without a face."""
     rng, top = np.random.default_rng(5), tmp_path_factory.mktemp("crowds")
-    fitted = people(top / "fitted", [2] * 120, rng)
+    fitted = people(top / "fitted", [2] * 120, rng, letter="f")
     others = people(top / "others", [3] * 40 + [1] * 80, rng)
     (others / "p041" / "0.png").write_bytes(png(np.zeros((4, 4), np.uint8)))
     return fitted, others
@@ -84,6 +84,21 @@ def test_thresholds_of_searches_are_fitted_and_keep_to_their_rate_on_others(capf
     assert again["figures"] == figures
 
 
+def test_nothing_is_fitted_and_reported_on_the_same_people(capfd, tmp_path, crowds, monkeypatch):
+    fitted, others = crowds
+    monkeypatch.setattr(PatternEmbedder, "embed", lambda *_: pytest.fail("refused after work"))
+    words = ("evaluate", "open-set", others, "--population", "patterns", "--json", "--calibrate")
+    error = call(capfd, *words, others).json["error"]
+    assert error["reason"] == "protocol" and "120 people, such as p000, would be fitted on" in error["message"]
+    named = people(tmp_path / "named", [2] * 3, np.random.default_rng(9))  # others of the same names
+    assert "3 people, such as p000," in call(capfd, *words, named).json["error"]["message"]
+    copied = people(tmp_path / "copied", [1] * 3, np.random.default_rng(9), letter="c")
+    (copied / "c001" / "0.png").write_bytes((others / "p007" / "2.png").read_bytes())
+    told = call(capfd, *words, copied).json["error"]["message"]
+    assert "c001/0.png" in told and "p007/2.png" in told
+    assert "p007" in call(capfd, *words, fitted, "--mated", copied).json["error"]["message"]
+
+
 def test_what_is_missing_is_said(capfd, tmp_path, crowds):
     fitted, others = crowds
     few = people(tmp_path / "few", [2] * 40, np.random.default_rng(0))
@@ -92,7 +107,7 @@ def test_what_is_missing_is_said(capfd, tmp_path, crowds):
     assert json.loads(out.read_text())["identification"] is None
     ran = call(capfd, "evaluate", "open-set", others, "--calibration", out, "--json")
     assert ran.code == 4 and ran.json["error"]["reason"] == "calibration.identification"
-    words = ("evaluate", "open-set", fitted, "--calibrate", fitted, "--population", "patterns")
+    words = ("evaluate", "open-set", fitted, "--calibrate", others, "--population", "patterns")
     assert "--strangers half" in call(capfd, *words).err
     assert "--population" in call(capfd, "evaluate", "open-set", others, "--calibrate", fitted).refused(2)
     assert "--calibrate" in call(capfd, "evaluate", "open-set", others, "--mated", fitted).refused(2)

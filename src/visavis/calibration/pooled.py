@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 from itertools import combinations_with_replacement
@@ -39,6 +40,13 @@ class Pooled:
     people: int
     pairs: int
 
+    def __post_init__(self) -> None:
+        if not (1 <= self.left <= self.right and 0 < self.scale < math.inf and math.isfinite(self.shift)):
+            raise UsageError(
+                "a line for several pictures has a left from 1, a right from the left, a scale above 0 and a finite "
+                f"shift; got {self}"
+            )
+
     def threshold(self, single: float) -> float:
         """The threshold of pooled templates where single ones have ``single``."""
         return self.scale * single + self.shift
@@ -54,9 +62,20 @@ def level(count: int) -> int:
 
 
 def find(table: Sequence[Pooled], left: int, right: int) -> Pooled | None:
-    """The line for two numbers of pictures; None for single ones or where the table has none."""
+    """The line for two numbers of pictures; None for single ones or where the table has none.
+
+    Where nothing was fitted for so many pictures, the line of the most pictures that are not more stands in: thresholds
+    rise with the pictures, so that one is nearest, and passes more strangers than was asked for (`fitted` tells).
+    """
     low, high = sorted((level(left), level(right)))
-    return next((one for one in table if (one.left, one.right) == (low, high)), None)
+    able = [one for one in table if one.left <= low and one.right <= high]
+    return max(able, key=lambda one: (one.right, one.left), default=None) if high > 1 else None
+
+
+def fitted(table: Sequence[Pooled], left: int, right: int) -> bool:
+    """Whether thresholds were fitted for these numbers of pictures, so that none stands in."""
+    low, high = sorted((level(left), level(right)))
+    return high == 1 or any((one.left, one.right) == (low, high) for one in table)
 
 
 def fit_pooled(

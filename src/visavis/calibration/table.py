@@ -14,10 +14,10 @@ from visavis.calibration.groups import GroupTable
 from visavis.calibration.identification import IdentificationTable
 from visavis.calibration.likelihood_ratio import Knots
 from visavis.calibration.points import Point, WorstPoint, error_at, threshold_at
-from visavis.calibration.pooled import Pooled, find
+from visavis.calibration.pooled import Pooled, find, fitted
 from visavis.calibration.prediction import LEVEL, predicted
 from visavis.errors import ModelError, UsageError
-from visavis.types import FMR, FPIR, RateInterval
+from visavis.types import FMR, FPIR, RateInterval, SearchRate
 
 LEAST_EVENTS = 30
 """A threshold is given only where at least this many impostor pairs, of distinct people, lie above it."""
@@ -172,8 +172,11 @@ class Calibration:
         """
         return self._pooled(self.searches().threshold(at.rate, size=size), 1, samples)
 
-    def search_rate(self, at: FPIR, *, size: int, sample: int | None = 0) -> RateInterval:
+    def search_rate(self, at: FPIR, *, size: int, sample: int | None = 0) -> SearchRate:
         """The false positive identification rate at an operating point, with the 95 % prediction interval.
+
+        In a gallery larger than those in which the rate was measured there is no interval: the threshold is carried on,
+        and how far off that is, was not measured.
 
         Args:
             at: The operating point.
@@ -185,8 +188,24 @@ class Calibration:
         """
         table = self.searches()
         people = table.people if sample == 0 else sample
+        if size > table.reach(at.rate)[1]:
+            return SearchRate(at.rate, None, None, LEVEL, people or 0, self.population)
         low, high = predicted(at.rate, table.error(at.rate, size=size), people=table.people, sample=people)
-        return RateInterval(at.rate, low, high, LEVEL, people or 0, self.population)
+        return SearchRate(at.rate, low, high, LEVEL, people or 0, self.population)
+
+    def beyond(self, at: FPIR, *, size: int) -> str:
+        """What to know of a gallery larger than those in which the rate was measured; empty within them.
+
+        Raises:
+            ModelError: As `search_threshold`.
+        """
+        low, high = self.searches().reach(at.rate)
+        if size <= high:
+            return ""
+        return (
+            f"{size:,} people are searched; at {at} the threshold was measured in galleries of {low} to {high:,} "
+            "people and carried on from there; how far off it is, is not known"
+        )
 
     def searches(self) -> IdentificationTable:
         """The thresholds of searches.
@@ -204,7 +223,7 @@ class Calibration:
 
     def single(self, similarity: float, *, left: int, right: int) -> float:
         """The similarity of single pictures that is as rare among strangers as that of several pictures a side."""
-        several = find(self.pooled, left, right) if (left, right) != (1, 1) else None
+        several = find(self.pooled, left, right)
         return similarity if several is None else several.single(similarity)
 
     def worst_point(self, at: FMR) -> WorstPoint:
@@ -213,10 +232,15 @@ class Calibration:
 
     def calibrated_for(self, left: int, right: int) -> bool:
         """Whether thresholds were fitted for these numbers of pictures."""
-        return (left, right) == (1, 1) or find(self.pooled, left, right) is not None
+        return fitted(self.pooled, left, right)
+
+    def stand_in(self, left: int, right: int) -> tuple[int, int]:
+        """The numbers of pictures whose threshold is used for these, fewer first; 1 and 1 where no line was fitted."""
+        several = find(self.pooled, left, right)
+        return (1, 1) if several is None else (several.left, several.right)
 
     def _pooled(self, single: float, left: int, right: int) -> float:
-        several = find(self.pooled, left, right) if (left, right) != (1, 1) else None
+        several = find(self.pooled, left, right)
         return single if several is None else several.threshold(single)
 
     def _table(self, at: FMR) -> tuple[Point, ...] | tuple[WorstPoint, ...]:

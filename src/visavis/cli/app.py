@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import logging
 import os
 import sys
@@ -146,6 +147,8 @@ def _run(words: list[str]) -> int:
     except BrokenPipeError:
         return _closed()
     except Exception as error:
+        if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+            return _fail(UsageError("no space is left where the output goes; make room, or write elsewhere"), words)
         if os.environ.get("VISAVIS_DEBUG"):
             raise
         text = f"a defect of visavis: {type(error).__name__}: {error}; set VISAVIS_DEBUG=1 for details and report it"
@@ -197,5 +200,8 @@ def _fail(error: VisavisError, words: list[str], *, hint: bool = False) -> int:
     if hint:
         typer.echo("Try 'visavis --help'.", err=True)
     if "--json" in words:
-        print_json({"error": {"reason": error.reason, "message": error.message, "exit_code": error.exit_code}})
+        try:
+            print_json({"error": {"reason": error.reason, "message": error.message, "exit_code": error.exit_code}})
+        except OSError:  # what cannot be written was said on stderr
+            _closed()
     return error.exit_code

@@ -11,7 +11,7 @@ import typer
 
 from visavis.cli import options
 from visavis.cli.output import console, print_json, progress, shown
-from visavis.cli.tables import check_picture, check_suffix, write_table
+from visavis.cli.tables import check_not_read, check_picture, check_suffix, write_table
 from visavis.errors import UnreadableError, UsageError
 
 if TYPE_CHECKING:
@@ -49,6 +49,7 @@ def detect(
     found = options.sources(pictures)
     if draw is not None and len(found) != 1:
         raise UsageError(f"--draw takes one picture; got {len(found)}")
+    check_not_read(draw, found)
     finder = options.build_detector(detector, device=device, threads=threads, policy=policy, minimum_size=minimum_size)
     rows: list[dict[str, Any]] = []
     with progress("detecting") as advance:

@@ -15,6 +15,7 @@ from visavis.errors import UsageError
 if TYPE_CHECKING:
     from visavis.calibration.table import Calibration
     from visavis.pipeline.pipeline import Pipeline
+    from visavis.protocols.labelled import Labelled
 
 
 def open_set(
@@ -82,7 +83,7 @@ def open_set(
         policy=policy,
         calibration=calibration,
     )
-    fitted = None if calibrate is None else _fitted(pipeline, calibrate, mated, population.strip())
+    fitted = None if calibrate is None else _fitted(pipeline, calibrate, mated, population.strip(), labelled)
     with progress("embedding") as advance:
         result = evaluate_open_set(
             pipeline,
@@ -101,12 +102,16 @@ def open_set(
         _print(record)
 
 
-def _fitted(pipeline: Pipeline, people: Path, mated: Path | None, population: str) -> Calibration:
+def _fitted(pipeline: Pipeline, people: Path, mated: Path | None, population: str, reported: Labelled) -> Calibration:
     from visavis.protocols.calibrate import calibrate as fit
+    from visavis.protocols.common_people import require_other_people
     from visavis.protocols.labelled import read_labelled
 
+    one, two = read_labelled(people), None if mated is None else read_labelled(mated)
+    for part in (one, two):
+        if part is not None:
+            require_other_people(part, reported)
     with progress("calibrating") as advance:
-        one, two = read_labelled(people), None if mated is None else read_labelled(mated)
         return fit(pipeline, one, two, name=people.stem, population=population, progress=advance)
 
 
@@ -119,8 +124,12 @@ def _print(record: dict[str, Any]) -> None:
     for name, target in record["settings"]["targets"].items():
         found = record["figures"][f"fpir.{name}"]
         count = found["counts"]
+        predicted = (
+            "no interval, the gallery is larger than what was measured"
+            if target["low"] is None
+            else f"predicted for as many strangers {rate(target['low'])} .. {rate(target['high'])}"
+        )
         console().print(
             f"fpir {name}: asked for {rate(target['rate'])}, {rate(found['value'])} here ({count['somebody']} of "
-            f"{count['somebody'] + count['nobody']}); predicted for as many strangers {rate(target['low'])} .. "
-            f"{rate(target['high'])}"
+            f"{count['somebody'] + count['nobody']}); {predicted}"
         )

@@ -9,7 +9,7 @@ import typer
 
 from visavis.cli import options
 from visavis.cli.output import console, print_json, shown
-from visavis.cli.tables import check_picture
+from visavis.cli.tables import check_not_read, check_picture
 from visavis.errors import UsageError
 
 if TYPE_CHECKING:
@@ -54,6 +54,7 @@ def explain(
     if len(sources) != 2 or any(len(side) != 1 for side in sources):
         raise UsageError(f"explain takes two pictures; got {sum(len(side) for side in sources)}")
     check_picture(out)
+    check_not_read(out, [source for side in sources for source in side])
     point = None if at is None else FMR.parse(at)
     pipeline = options.build_pipeline(
         model=model,

@@ -82,7 +82,7 @@ def identify(
         raise UsageError("--person says whom --explain explains; give --explain FILE.png with it")
     chosen = options.selection(which)
     found = options.sources(pictures)
-    check_outputs(draw, explain, len(found))
+    check_outputs(draw, explain, found)
     with (
         _opened(
             gallery,
@@ -110,7 +110,7 @@ def identify(
             seen.take(answer)
             explained = None
             if explain is not None and seen.readable:
-                explained = write_explanation(explain, identifier, source, answer, person, which=chosen)
+                explained = write_explanation(explain, identifier, source, answer, person, where=wanted, which=chosen)
             tell(answer, explained)
             advance(number, len(found))
         seen.require_one_readable()
@@ -199,7 +199,9 @@ def _lines() -> Iterator[_Tell]:
     yield tell
     for answer in last:
         terms = answer.search
-        out.print(f"{terms.people} people searched at {terms.at}; rate measured on: {terms.population}", soft_wrap=True)
+        out.print(
+            f"{terms.people} people searched at {terms.at}; rate measured on: {shown(terms.population)}", soft_wrap=True
+        )
         for warning in terms.warnings:
             out.print(f"note  {shown(warning)}", soft_wrap=True)
 
@@ -210,6 +212,8 @@ def _line(face: IdentifiedFace) -> str:
         return f"[{place}]  failed: {shown(face.failure.message)}"
     told = "nobody"
     best = face.candidates[0] if face.candidates else None
+    if face.why == "taken":
+        best = next((one for one in face.candidates if one.similarity >= one.threshold), best)
     if face.person is not None:
         best = next(one for one in face.candidates if one.person == face.person)
         told = shown(face.person) + (f" ({shown(face.name)})" if face.name else "")
@@ -218,5 +222,5 @@ def _line(face: IdentifiedFace) -> str:
         closest = "" if best.person == face.person else f"closest {shown(best.person)} "
         told += f"  {closest}{best.similarity:.3f} {sign} {best.threshold:.3f}"
         told += "" if best.llr is None else f", llr {best.llr:+.1f}"
-    told += "  (its closest is another face of this picture)" if face.why == "taken" else ""
+    told += "  (who is another face of this picture)" if face.why == "taken" else ""
     return f"[{place}]  {told}" + ("  unfit: " + "; ".join(face.unfit) if face.unfit else "")

@@ -7,7 +7,7 @@ import io
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 
@@ -15,6 +15,9 @@ from visavis._require import require
 from visavis.errors import UsageError
 from visavis.io.atomic import output_file, write_output
 from visavis.io.files import is_folder
+
+if TYPE_CHECKING:
+    from visavis.io import Source
 
 SUFFIXES = (".csv", ".parquet")
 _ROWS_OF_A_GROUP = 1 << 16
@@ -59,6 +62,25 @@ def check_picture(path: Path | None) -> None:
     if path is not None and path.suffix.lower() not in KNOWN:
         raise UsageError(f"pictures are written as {' '.join(KNOWN)}; got {path.name!r}")
     check_folder(path)
+
+
+def check_not_read(path: Path | None, sources: Iterable[Source]) -> None:
+    """Refuse to write over a picture, or an archive of pictures, that is read, before any work is done.
+
+    Raises:
+        UsageError: The path is one of them.
+    """
+    if path is None or not path.exists():
+        return
+    if any(_same(path, name) for source in sources for name in (source.name, source.name.rpartition("::")[0])):
+        raise UsageError(f"{path} is one of the pictures; give another file, it would be written over")
+
+
+def _same(path: Path, name: str) -> bool:
+    try:
+        return bool(name) and path.samefile(name)
+    except (OSError, ValueError):
+        return False
 
 
 def write_table(path: Path, columns: Mapping[str, Any]) -> Path:

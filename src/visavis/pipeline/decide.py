@@ -148,8 +148,10 @@ def _about_counts(calibration: Calibration, counts: tuple[int, int]) -> list[str
     if counts == (1, 1):
         return []
     if not calibration.calibrated_for(*counts):
+        fewer, more = calibration.stand_in(*counts)
+        fitted = "on single pictures" if more == 1 else f"for {fewer} and {more} pictures a side"
         return [
-            f"the threshold was fitted on single pictures; for {counts[0]} and {counts[1]} pictures a side the false "
-            "match rate was not measured"
+            f"the threshold was fitted {fitted}; for {counts[0]} and {counts[1]} pictures a side the false match rate "
+            "was not measured, and is higher"
         ]
     return []

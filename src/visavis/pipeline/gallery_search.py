@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from visavis.calibration.pooled import LEVELS, level
 from visavis.calibration.table import Calibration
+from visavis.errors import InputError
 from visavis.pipeline.assignment import assign
 from visavis.types import FPIR, Candidates, PersonCandidate, SearchTerms, Templates
 
@@ -19,10 +20,8 @@ if TYPE_CHECKING:
     from visavis.gallery.index.live_index import LiveIndex
     from visavis.gallery.person import Person
 
-_NO_LINES = (
-    "the calibration has no thresholds for people of several samples: those of one sample are used, and name strangers "
-    "oftener"
-)
+_ROUNDING = 1e-6
+"""So near below a threshold the evidence decides."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -58,7 +57,7 @@ class GallerySearch:
         self.index = index
         self.calibration = calibration
         self.at = at
-        self._reach = calibration.searches().reach(at.rate)
+        calibration.searches().reach(at.rate)  # refuses a rate that was not measured
         self._uuid = gallery.info.uuid
 
     def scope(self, where: Mapping[str, Any] | None = None) -> Scope:
@@ -75,13 +74,16 @@ class GallerySearch:
         self.index.refresh()
         return self._scope(None, len(self.index), "the gallery is empty")
 
-    def candidates(self, templates: Templates, *, depth: int, scope: Scope) -> list[list[PersonCandidate]]:
+    def candidates(
+        self, templates: Templates, *, depth: int, scope: Scope, told: int | None = None
+    ) -> list[list[PersonCandidate]]:
         """The closest persons of each template, most similar first; none for a failed one.
 
         Args:
             templates: Of the gallery's space.
-            depth: How many, if so many may be found.
+            depth: How many are looked at, if so many may be found.
             scope: Whom to search.
+            told: Beyond so many of a template only those who pass their threshold; all of ``depth`` when None.
         """
         most = scope.terms.people
         if not most or not templates.ok.any():
@@ -89,12 +91,32 @@ class GallerySearch:
         wanted = asked = min(depth, most)
         while True:
             found = self.index.search(templates, k=asked, among=scope.keys)
-            rows = self._usable(found)
-            more = found.keys[:, -1] >= 0
-            short = any(len(row) < wanted for row, left in zip(rows, more.tolist(), strict=True) if left)
-            if not short or asked >= most:
-                return [[self._candidate(*one, scope) for one in row[:wanted]] for row in rows]
+            able = self._usable(found)
+            there = np.isin(found.keys, np.fromiter(able, np.int64, len(able)))
+            short = (there.sum(axis=1) < wanted) & (found.keys[:, -1] >= 0)
+            if not short.any() or asked >= most:
+                there &= there.cumsum(axis=1) <= wanted
+                return self._told(found, there, able, scope, wanted if told is None else told)
             asked = min(4 * asked, most)  # some of those who were found may not be
+
+    def require(self, person: str, where: Mapping[str, Any] | None = None) -> None:
+        """Refuse somebody who must not be found at this moment, or is not among those who are searched.
+
+        Raises:
+            InputError: ``gallery.person``.
+        """
+        found = self.gallery.person(person)
+        if not found.usable():
+            raise InputError(
+                f"{person} may not be found: the consent is withdrawn or the time has ended; visavis gallery purge "
+                "erases such people",
+                reason="gallery.person",
+            )
+        if where and found.key not in self.gallery.keys(where=where):
+            raise InputError(
+                f"{person} is not among the people who are searched: their metadata lack {dict(where)}",
+                reason="gallery.person",
+            )
 
     def evidence(self, candidate: PersonCandidate, scope: Scope) -> float:
         """By how much a candidate passes the threshold, as a similarity of single pictures: comparable between persons.
@@ -129,26 +151,46 @@ class GallerySearch:
         base, rate, notes = None, None, [f"{nobody}: every face is nobody"]
         thresholds: dict[int, float] = {}
         if size:
-            low, high = self._reach
             base, rate = calibration.search_threshold(at, size=size), calibration.search_rate(at, size=size)
             thresholds = {one: calibration.search_threshold(at, size=size, samples=one) for one in LEVELS}
-            beyond = (
-                f"{size:,} people are searched; at {at} the threshold was measured in galleries of {low} to {high:,} "
-                "people and carried on from there"
-            )
-            lines = [] if calibration.calibrated_for(1, 2) else [_NO_LINES]
-            notes = [*([beyond] if size > high else []), *lines, calibration.caution]
+            beyond = calibration.beyond(at, size=size)
+            notes = [*([beyond] if beyond else []), *self._about_samples(), *_above_one(thresholds)]
+            notes.append(calibration.caution)
         terms = SearchTerms(
             at, size, base, calibration.population, calibration.name, self._uuid, fpir=rate, warnings=tuple(notes)
         )
         return Scope(keys, terms, thresholds)
 
-    def _usable(self, found: Candidates) -> list[list[tuple[Person, float]]]:
-        """The persons behind keys; those who must not be found, or are gone, left out."""
-        able = self.gallery.people_of(np.unique(found.keys[found.keys >= 0]).tolist())
+    def _about_samples(self) -> list[str]:
+        """What must be known where lines for several samples are missing."""
+        if self.calibration.calibrated_for(1, LEVELS[-1]):
+            return []
+        most = self.calibration.stand_in(1, LEVELS[-1])[1]
         return [
-            [(able[key], value) for key, value in zip(keys, values, strict=True) if key in able and able[key].samples]
-            for keys, values in zip(found.keys.tolist(), found.similarity.tolist(), strict=True)
+            f"the calibration has no thresholds for people of more than {most} sample{'s' * (most > 1)}: those of "
+            f"{most} are used, and name strangers oftener"
+        ]
+
+    def _usable(self, found: Candidates) -> dict[int, Person]:
+        """The persons by key, rising; those who must not be found, or are gone, left out."""
+        able = self.gallery.people_of(np.unique(found.keys[found.keys >= 0]).tolist())
+        return {key: able[key] for key in sorted(able) if able[key].samples}
+
+    def _told(
+        self, found: Candidates, there: NDArray[np.bool_], able: Mapping[int, Person], scope: Scope, told: int
+    ) -> list[list[PersonCandidate]]:
+        """The first of each row, and those of the rest who pass; a crowd has too many others to make each of them."""
+        keys = np.fromiter(able, np.int64, len(able))
+        limits = np.array([scope.thresholds[level(one.samples)] for one in able.values()] or [np.inf])
+        place = np.minimum(np.searchsorted(keys, found.keys), len(limits) - 1)
+        near = found.similarity >= limits[place] - _ROUNDING
+        shown = there & ((there.cumsum(axis=1) <= told) | near)
+        return [
+            [
+                self._candidate(able[key], value, scope)
+                for key, value in zip(row[mine].tolist(), values[mine].tolist(), strict=True)
+            ]
+            for row, values, mine in zip(found.keys, found.similarity, shown, strict=True)
         ]
 
     def _candidate(self, person: Person, similarity: float, scope: Scope) -> PersonCandidate:
@@ -160,3 +202,14 @@ class GallerySearch:
             llr=self.calibration.log10_lr(similarity, left=1, right=person.samples),
             samples=person.samples,
         )
+
+
+def _above_one(thresholds: Mapping[int, float]) -> list[str]:
+    """What must be known where no similarity can pass a threshold."""
+    never = [number for number, value in thresholds.items() if value > 1]
+    if not never:
+        return []
+    return [
+        f"the threshold of people of {never[0]} or more samples is {thresholds[never[0]]:.3f}, above the highest "
+        "similarity there is, 1: at this rate nobody of them is named in so large a gallery; ask for a higher rate"
+    ]

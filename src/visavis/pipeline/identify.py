@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from visavis.errors import SpaceError, UsageError
+from visavis.errors import InputError, SpaceError, UsageError
 from visavis.pipeline.assess import Assessed, assess_stream
 from visavis.pipeline.candidate_explanation import explain_candidate
 from visavis.pipeline.gallery_search import GallerySearch, Scope
@@ -86,6 +86,7 @@ class Identifier:
         person: str,
         *,
         face: int = 0,
+        where: Mapping[str, Any] | None = None,
         which: Select = "all",
         method: str = DEFAULT_EXPLAINER,
         budget: int | None = None,
@@ -96,13 +97,16 @@ class Identifier:
             source: The picture.
             person: Id of the candidate.
             face: Number of the face, from 0, as `identify` with the same ``which`` lists them.
+            where: As for `identify`: the threshold is that of these people, and the person is one of them.
             which: As for `identify`.
             method: Registry name of an explainer.
             budget: The most crops that go through the network; the explainer's own when None.
 
         Raises:
-            InputError: The picture cannot be read or has no such face; nobody has that id; no crop of them is kept.
+            InputError: The picture cannot be read or has no such face; nobody has that id, or they may not be found;
+                no crop of them is kept.
         """
+        self.search.require(person, where)
         return explain_candidate(
             self.pipeline,
             self.search.gallery,
@@ -112,8 +116,32 @@ class Identifier:
             which=which,
             method=method,
             budget=budget,
-            threshold=self.search.scope().terms.threshold,
+            threshold=self.search.scope(where).terms.threshold,
         )
+
+    def closest_face(
+        self, source: Any, person: str, *, where: Mapping[str, Any] | None = None, which: Select = "all"
+    ) -> int:
+        """Number of the face of a picture that is most like a person, whoever else is more like it.
+
+        Args:
+            source: The picture.
+            person: Id.
+            where: As for `explain`.
+            which: As for `identify`.
+
+        Raises:
+            InputError: Nobody has that id, or they may not be found; no face of the picture gave a template.
+        """
+        self.search.require(person, where)
+        (assessed,) = assess_stream(self.pipeline, [source], which=check_selection(which))
+        templates = assessed.analysis.templates
+        if not templates.ok.any():
+            failure = next(one for one in templates.status.failures if one is not None)
+            raise InputError(failure.message, reason=failure.reason)
+        key = self.search.gallery.person(person).key
+        found = self.search.index.search(templates, k=1, among=np.array([key], np.int64))
+        return int(np.nan_to_num(found.similarity[:, 0], nan=-2.0).argmax())
 
     def _answers(self, assessed: Assessed, scope: Scope, k: int) -> Iterator[Identification]:
         """The pictures of a part."""
@@ -121,7 +149,7 @@ class Identifier:
         _, starts, counts = np.unique(analysis.faces.picture, return_index=True, return_counts=True)
         # With a candidate for each face, two faces of one person always leave the other a next one.
         depth = max(k + _SPARE, int(counts.max(initial=0)))
-        found = self.search.candidates(analysis.templates, depth=depth, scope=scope)
+        found = self.search.candidates(analysis.templates, depth=depth, scope=scope, told=k)
         for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
             failure = analysis.faces.status.failures[start] if count == 1 else None
             yield Identification(
@@ -152,7 +180,9 @@ class Identifier:
         k: int,
     ) -> IdentifiedFace:
         faces, failure = assessed.analysis.faces, assessed.analysis.templates.status.failures[row]
-        shown = [*candidates[:k], *([named] if named is not None and named not in candidates[:k] else [])]
+        why = "" if named is not None or failure is not None else self._why(candidates, scope)
+        who = max(candidates, key=lambda one: self.search.evidence(one, scope)) if why == "taken" else named
+        shown = [*candidates[:k], *([who] if who is not None and who not in candidates[:k] else [])]
         quality = float(assessed.assessment.fused.score[row])
         there = bool(faces.ok[row])
         x0, y0, x1, y1 = (round(value, 2) for value in faces.boxes[row].tolist())
@@ -162,7 +192,7 @@ class Identifier:
             person=None if named is None else named.person,
             name=None if named is None else named.name,
             candidates=tuple(shown),
-            why="" if named is not None or failure is not None else self._why(candidates, scope),
+            why=why,
             quality=None if np.isnan(quality) else round(quality, 2),
             unfit=assessed.unfit[row],
             failure=failure,

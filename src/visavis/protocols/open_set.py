@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import time
 from collections import Counter
-from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -68,6 +67,12 @@ def evaluate_open_set(
     split = split_open_set(labelled.names, labelled.people, strangers=strangers, enrol=enrol, seed=seed)
     people = np.asarray(labelled.people)
     rows = np.concatenate([split.enrolled, split.probes, split.strangers])
+    roles, ledger, notes = roles_touched(labelled.set_name, people[rows].tolist())
+    if set(roles) & {"calibrate"}:
+        raise InputError(
+            "people of role calibrate are among those that figures are read off; the thresholds may be fitted on them",
+            reason="protocol",
+        )
     begin = time.perf_counter()
     templates = _embedded(pipeline, labelled, rows, progress)
     embedded = time.perf_counter()
@@ -83,13 +88,7 @@ def evaluate_open_set(
         calibration=table,
         at=FPIR(max(RATES.values())),
     )
-    kinds = None if enrol is None else _kinds(labelled.names, searching)
-    roles, ledger, notes = roles_touched(labelled.set_name, people[rows].tolist())
-    if set(roles) & {"calibrate"}:
-        raise InputError(
-            "people of role calibrate are among those that figures are read off; the thresholds may be fitted on them",
-            reason="protocol",
-        )
+    kinds = None if enrol is None else _kinds(labelled, searching)
     stranger_people = len(set(people[split.strangers].tolist()))
     return ProtocolResult(
         kind="open-set",
@@ -120,11 +119,17 @@ def evaluate_open_set(
         },
         roles=roles,
         ledger=ledger,
-        notes=(POOL, *found.warnings, *notes),
+        notes=(POOL, *dict.fromkeys([*_beyond(table, found.size), *found.warnings, *notes])),
         seed=seed,
         resamples=resamples,
         seconds={"embedding": embedded - begin, **found.seconds},
     )
+
+
+def _beyond(table: Calibration, size: int) -> list[str]:
+    """For each rate whose threshold is carried on."""
+    told = [table.beyond(FPIR(rate), size=size) for rate in RATES.values()]
+    return [text for text in told if text]
 
 
 def _embedded(pipeline: Pipeline, labelled: Labelled, rows: NDArray[np.intp], progress: Progress | None) -> Templates:
@@ -140,6 +145,7 @@ def _embedded(pipeline: Pipeline, labelled: Labelled, rows: NDArray[np.intp], pr
     return Templates.concat(parts)
 
 
-def _kinds(names: Sequence[str], rows: NDArray[np.intp]) -> NDArray[np.str_]:
-    """The innermost folder of each picture."""
-    return np.array([names[row].split("/")[-2] for row in rows.tolist()])
+def _kinds(labelled: Labelled, rows: NDArray[np.intp]) -> NDArray[np.str_]:
+    """The innermost folder of each picture; ``other`` for one that lies in its person's folder itself."""
+    folders = [(labelled.names[row].split("/")[-2], labelled.people[row]) for row in rows.tolist()]
+    return np.array(["other" if folder == person else folder for folder, person in folders])

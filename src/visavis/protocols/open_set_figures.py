@@ -31,7 +31,7 @@ RATES = {"1e-2": 1e-2, "1e-1": 1e-1}
 
 
 def targets(calibration: Calibration, *, size: int, strangers: int) -> dict[str, Any]:
-    """The rates that are asked for, with the interval that is predicted for so many strangers."""
+    """The rates that are asked for, with the interval that is predicted for so many strangers where one is known."""
     return {
         name: calibration.search_rate(FPIR(rate), size=size, sample=strangers).to_dict() for name, rate in RATES.items()
     }

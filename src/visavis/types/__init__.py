@@ -13,7 +13,7 @@ from visavis.types.operating_point import FMR, FPIR
 from visavis.types.pictures import Picture, Pictures
 from visavis.types.provenance import Provenance
 from visavis.types.quality import Quality
-from visavis.types.rate_interval import RateInterval
+from visavis.types.rate_interval import RateInterval, SearchRate
 from visavis.types.second_opinion import SecondOpinion
 from visavis.types.space import TemplateSpace
 from visavis.types.status import Failure, Status
@@ -41,6 +41,7 @@ __all__ = [
     "Quality",
     "RateInterval",
     "RegionEffect",
+    "SearchRate",
     "SearchTerms",
     "SecondOpinion",
     "Status",

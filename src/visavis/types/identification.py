@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
 from visavis.errors import UsageError
 from visavis.types.operating_point import FPIR
 from visavis.types.provenance import Provenance
-from visavis.types.rate_interval import RateInterval
+from visavis.types.rate_interval import SearchRate
 from visavis.types.status import Failure
 
 Box = tuple[float, float, float, float]
@@ -57,7 +58,8 @@ class IdentifiedFace:
         score: Of the detector, 0..1; None as ``box``.
         person: Id in the gallery; None for nobody.
         name: Of that person.
-        candidates: The closest persons, best first; empty for a failed face.
+        candidates: The closest persons, best first; whom the face shows, or who is taken, stands after them where it
+            is none of them. Empty for a failed face.
         why: Why it is nobody: ``empty-gallery``, ``below-threshold``, or ``taken``: every candidate above the
             threshold is another face of the picture; empty where somebody was found or the face failed.
         quality: Fused quality 0..100; None where it was not assessed.
@@ -78,6 +80,8 @@ class IdentifiedFace:
     def __post_init__(self) -> None:
         if self.person is not None and (self.why or self.failure is not None):
             raise UsageError("a face that shows somebody has no reason to show nobody, and did not fail")
+        if self.box is not None and not _is_box(self.box):
+            raise UsageError(f"a box is finite x0, y0, x1, y1 with x0 < x1 and y0 < y1; got {self.box}")
 
     def to_dict(self) -> dict[str, Any]:
         """A JSON-ready dictionary."""
@@ -107,7 +111,7 @@ class SearchTerms:
         population: Whom the false positive identification rate was measured on; a rate is never printed without it.
         calibration: Name of the calibration.
         gallery: Identifier of the gallery.
-        fpir: The rate at the threshold with its prediction interval; None in an empty gallery.
+        fpir: The rate at the threshold with its prediction interval, where one is known; None in an empty gallery.
         warnings: What the reader must know, for example that the gallery is larger than what was measured.
     """
 
@@ -117,7 +121,7 @@ class SearchTerms:
     population: str
     calibration: str
     gallery: str
-    fpir: RateInterval | None = None
+    fpir: SearchRate | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -176,6 +180,11 @@ class Identification:
         if self.failure is not None:
             record["failed"] = _failed(self.failure)
         return {**record, "search": self.search.to_dict(), "space": self.space, "made_by": self.made_by.to_dict()}
+
+
+def _is_box(box: Box) -> bool:
+    x0, y0, x1, y1 = box
+    return all(math.isfinite(value) for value in box) and x0 < x1 and y0 < y1
 
 
 def _failed(failure: Failure) -> dict[str, str]:

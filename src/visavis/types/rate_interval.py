@@ -1,8 +1,8 @@
-"""A rate with its prediction interval."""
+"""Rates with their prediction intervals."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from visavis.errors import UsageError
@@ -49,3 +49,43 @@ class RateInterval:
             "people": self.people,
             "population": self.population,
         }
+
+
+@dataclass(frozen=True, slots=True)
+class SearchRate:
+    """The false positive identification rate that a threshold is for, and where it will lie on other people.
+
+    Attributes:
+        rate: The rate that was asked for, 0..1.
+        low: Lower end of the interval; None in a gallery larger than those in which the rate was measured: there the
+            threshold is carried on, and no interval is known.
+        high: Upper end; None as ``low``.
+        level: Confidence level of the interval.
+        people: Strangers that the interval predicts for.
+        population: Whom the rate was measured on; a rate is never printed without it.
+    """
+
+    rate: float
+    low: float | None
+    high: float | None
+    level: float
+    people: int
+    population: str
+
+    def __post_init__(self) -> None:
+        self._interval()
+
+    def _interval(self) -> RateInterval:
+        low = self.rate if self.low is None else self.low
+        high = self.rate if self.high is None else self.high
+        if (self.low is None) != (self.high is None):
+            raise UsageError("an interval has both ends, or none")
+        return RateInterval(self.rate, low, high, self.level, self.people, self.population)
+
+    def __str__(self) -> str:
+        told = f"{self.rate:.2g} (no interval: beyond what was measured; {self.population})"
+        return told if self.low is None else str(self._interval())
+
+    def to_dict(self) -> dict[str, Any]:
+        """A JSON-ready dictionary."""
+        return asdict(self)

@@ -1,11 +1,13 @@
 """Groups, the worst of them, and several pictures a side."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from visavis.calibration.groups import Group, GroupTable, measured, without_duplicates, worst_points
 from visavis.calibration.points import Point, threshold_at
-from visavis.calibration.pooled import LEVELS, find, fit_line, fit_pooled, level
+from visavis.calibration.pooled import LEVELS, find, fit_line, fit_pooled, fitted, level
 from visavis.errors import UsageError
 
 
@@ -129,4 +131,12 @@ def test_pooled_impostors_keep_the_rate_at_the_moved_threshold():
     pooled = (left @ right.T)[~np.eye(300, dtype=bool)]
     assert 0.005 < (pooled >= line.threshold(threshold)).mean() < 0.02
     assert (pooled >= threshold).mean() > 0.02  # and without the line it would not
+    # Without lines for so many pictures the highest below stands in: nearer to the rate than that of single ones.
+    short = tuple(one for one in lines if one.right <= 2)
+    assert find(short, 3, 5) == find(lines, 2, 2) and find(short, 1, 8) == find(lines, 1, 2)
+    assert fitted(lines, 3, 5) and fitted(short, 1, 1) and not fitted(short, 3, 5) and find((), 3, 5) is None
+    passed = [(pooled >= cut).mean() for cut in (line.threshold(threshold), find(short, 3, 5).threshold(threshold))]
+    assert passed[0] < passed[1] < (pooled >= threshold).mean()
+    with pytest.raises(UsageError, match="scale above 0"):
+        replace(line, scale=np.nan)
     assert line.single(line.threshold(threshold)) == pytest.approx(threshold)

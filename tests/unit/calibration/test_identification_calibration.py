@@ -176,8 +176,11 @@ def test_what_ships_has_thresholds_of_searches(space):
     at = FPIR(0.01)
     small, large = (calibration.search_threshold(at, size=size) for size in (10, 1000))
     assert small < large < calibration.search_threshold(at, size=1000, samples=5)
-    rate = calibration.search_rate(at, size=1000)
+    rate = calibration.search_rate(at, size=calibration.searches().reach(0.01)[1])
     assert rate.low < 0.01 < rate.high and rate.population == calibration.population
+    beyond = calibration.search_rate(at, size=calibration.searches().reach(0.01)[1] + 1)
+    assert (beyond.rate, beyond.low, beyond.high) == (0.01, None, None) and "no interval" in str(beyond)
+    assert json.loads(json.dumps(beyond.to_dict()))["low"] is None
     # A gallery of one person is a comparison of two pictures: the thresholds of pairs, fitted otherwise, say the same.
     single = calibration.search_threshold(FPIR(0.1), size=1)
     assert single == pytest.approx(calibration.points[0].threshold, abs=0.005)

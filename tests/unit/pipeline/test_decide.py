@@ -106,9 +106,11 @@ def test_several_pictures_move_threshold_band_and_ratio():
     assert pooled.threshold == pytest.approx(1.1 * single.threshold + 0.05)
     assert pooled.band == tuple(pytest.approx(1.1 * end + 0.05) for end in single.band)
     assert pooled.llr == pytest.approx(_decide((0.6 - 0.05) / 1.1).llr)
-    unknown = _decide(0.6, counts=(3, 3))
-    assert unknown.threshold == single.threshold and unknown.llr is None
-    assert any("was not measured" in warning for warning in unknown.warnings)
+    unknown = _decide(0.6, counts=(3, 3))  # the highest line below stands in
+    assert unknown.threshold == pooled.threshold and unknown.band == pooled.band and unknown.llr is None
+    assert any("fitted for 1 and 2 pictures a side; for 3 and 3" in warning for warning in unknown.warnings)
+    bare = _decide(0.6, counts=(3, 3), calibration=dataclasses.replace(CALIBRATION, pooled=()))
+    assert bare.threshold == single.threshold and any("fitted on single pictures" in one for one in bare.warnings)
 
 
 def test_a_second_opinion_that_differs_comes_first():

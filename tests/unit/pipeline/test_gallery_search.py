@@ -11,6 +11,7 @@ from cases import a_calibration
 from galleries import MADE_BY, SPACE, gallery, sample, unit
 from visavis.calibration.identification_fit import fit_identification
 from visavis.calibration.pooled import Pooled
+from visavis.errors import InputError
 from visavis.gallery.consent import Consent
 from visavis.gallery.index.live_index import LiveIndex
 from visavis.pipeline.gallery_search import GallerySearch
@@ -137,7 +138,18 @@ def test_without_lines_for_several_samples_a_warning_says_so(tmp_path, calibrati
     enrol(made, crowd(3))
     with LiveIndex(made) as index:
         bare = GallerySearch(made, index, calibration=replace(calibration, pooled=()), at=FPIR(0.05))
-        assert "no thresholds for people of several samples" in bare.scope().terms.warnings[0]
+        assert "no thresholds for people of more than 1 sample:" in bare.scope().terms.warnings[0]
+        short = GallerySearch(
+            made, index, calibration=replace(calibration, pooled=calibration.pooled[:2]), at=FPIR(0.05)
+        )
+        scope = short.scope()
+        assert "no thresholds for people of more than 3 samples:" in scope.terms.warnings[0]
+        assert scope.thresholds[8] == scope.thresholds[3] > scope.thresholds[1]
+        steep = replace(calibration, pooled=(Pooled(1, 2, 3.0, 0.5, 100, 1000), *calibration.pooled[1:]))
+        assert any(
+            "samples is" in text and "nobody of them" in text
+            for text in GallerySearch(made, index, calibration=steep, at=FPIR(0.05)).scope().terms.warnings
+        )
 
 
 def test_an_empty_gallery_has_nobody(opened):
@@ -174,6 +186,35 @@ def test_no_person_is_two_faces_and_the_number_of_samples_counts(opened):
     # A person of many pictures is similar to everybody: of two above their thresholds the one further above is named.
     many = one("eve", several + 0.02, 8)
     assert search.named([[many, one("bob", several + 0.01)]], scope)[0].person == "bob"
+
+
+def test_beyond_those_who_are_told_only_those_who_pass_are_made(opened):
+    made, search = opened
+    rows = crowd(300, 4)
+    probe = rows[0] + 0
+    close = probe + 0.5 * rows[:9]  # nine people who are like the probe
+    rows[:9] = close / np.linalg.norm(close, axis=1, keepdims=True)
+    enrol(made, rows)
+    made.add_samples([sample("p007", 900, vector=rows[8])])  # several samples: another threshold
+    probes = templates(np.stack([probe / np.linalg.norm(probe), *crowd(5, 9)]), failed=(2,))
+    scope = search.scope()
+    every = search.candidates(probes, depth=200, scope=scope)
+    assert any(one.similarity >= one.threshold for row in every for one in row[3:])
+    for row, some in zip(every, search.candidates(probes, depth=200, scope=scope, told=3), strict=True):
+        assert some == [one for number, one in enumerate(row) if number < 3 or one.similarity >= one.threshold]
+
+
+def test_somebody_who_may_not_be_found_is_refused(opened):
+    made, search = opened
+    enrol(made, crowd(3))
+    made.update_person("p001", metadata={"team": "b"})
+    search.require("p001")
+    search.require("p001", {"team": "b"})
+    with pytest.raises(InputError, match="their metadata lack"):
+        search.require("p002", {"team": "b"})
+    made.update_person("p001", expires=datetime.now(UTC) - timedelta(days=1))
+    with pytest.raises(InputError, match="the time has ended"):
+        search.require("p001")
 
 
 def test_eight_threads_find_what_one_finds(opened):

@@ -41,6 +41,9 @@ def test_nobody_is_twice_in_a_picture():
         answer(face, face)
     with pytest.raises(UsageError, match="did not fail"):
         IdentifiedFace((0, 0, 9, 9), 0.9, "ann", "Ann", failure=Failure("x", "y"))
+    for box in ((9, 0, 0, 9), (0, 0, 9, float("nan"))):
+        with pytest.raises(UsageError, match="x0 < x1"):
+            IdentifiedFace(box, 0.9, None, None)
     with pytest.raises(UsageError, match="failed has no faces"):
         answer(face, failure=Failure("no-face", "no face"))
 
