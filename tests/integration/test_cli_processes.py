@@ -53,12 +53,15 @@ def interrupted(*words: object):
     return ran._replace(err=shown.decode())
 
 
-@pytest.mark.parametrize("suffix", [".npz", ".csv"])
-def test_ctrl_c_in_the_middle_leaves_nothing(many, tmp_path, suffix):
-    ran = interrupted("embed", many, "--out", tmp_path / f"out{suffix}")
+def test_ctrl_c_in_the_middle_leaves_what_was_done_and_the_next_call_goes_on(many, tmp_path):
+    out = tmp_path / "out.csv"
+    ran = interrupted("embed", many, "--out", out)
     assert (ran.code, ran.out) == (130, "") and "Traceback" not in ran.err
     assert "interrupted" in ran.err and "400/400" not in ran.err
-    assert list(tmp_path.iterdir()) == []
+    assert [path.name for path in tmp_path.iterdir()] == [f".{out.name}.work"]
+    assert run("embed", many, "--out", out).code == 0
+    assert len(out.read_text().splitlines()) == 401
+    assert list(tmp_path.iterdir()) == [out]
 
 
 def test_ctrl_c_while_crops_are_written_leaves_whole_crops(many, tmp_path):
