@@ -181,8 +181,11 @@ def test_what_is_refused():
         index.add(np.array([8, 9]), templates(rows.vectors, failed=(1,)))
     with pytest.raises(UsageError, match="no row under the key 9"):
         index.remove(np.array([1, 9]))
-    with pytest.raises(UsageError, match="k=0"):
-        index.search(rows, k=0)
+    for bad in (0, 2.5, True, 10**11, 2**63):
+        with pytest.raises(UsageError, match=f"k={bad}"):
+            index.search(rows, k=bad)
+    with pytest.raises(UsageError, match="whole numbers"):
+        index.search(rows, k=1, among=np.array([2**63 + 1], np.uint64))
     with pytest.raises(SpaceError):
         index.search(templates(faces(rng, 1, 5)), k=1)
     with pytest.raises(SpaceError):

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import threading
 import time
+import zlib
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -462,7 +464,7 @@ def test_names_in_a_manifest_lead_nowhere_else(small, feed, name):
     path = files(feed, "manifest.json")[0]
     made = Manifest.from_bytes(path.read_bytes())
     entry = SegmentEntry(name, made.segments[0].meta, np.array([1]))
-    harmful = Manifest(made.uuid, made.space, made.revision, made.known, False, [entry]).to_bytes()
+    harmful = Manifest(made.uuid, made.space, made.revision, made.known, made.write, False, [entry]).to_bytes()
     with pytest.raises(ValueError, match="no name of a segment"):
         Manifest.from_bytes(harmful)
     path.write_bytes(harmful)
@@ -492,3 +494,183 @@ def test_the_space_is_that_of_the_gallery(feed):
     with LiveIndex(feed) as index:
         index.keep_up()
     assert manifest(feed)["space"] == feed.info.space.fingerprint
+
+
+def test_who_gets_another_picture_during_a_search_is_found_by_it(small, feed, monkeypatch):
+    """Between two groups of a batch another process takes in the change and wipes the row that was replaced."""
+    from visavis.gallery.index import search
+
+    true, groups = search.scan_probes, []
+    vectors = feed.live()[1]
+    with LiveIndex(feed) as index, LiveIndex(feed) as other:
+        index.keep_up()
+
+        def meanwhile(*given):
+            groups.append(given)
+            if len(groups) == 2:
+                feed.put([77], [(vectors[77] + 0.05 * vectors[78]) / np.linalg.norm(vectors[77] + 0.05 * vectors[78])])
+                other.refresh()
+                other.keep_up()
+            return true(*given)
+
+        monkeypatch.setattr(search, "scan_probes", meanwhile)
+        found = index.search(templates(np.repeat(vectors[77:78], 512, axis=0)), k=3)
+        assert (found.keys[:, 0] == 77).all() and len(groups) > 2
+        monkeypatch.setattr(search, "scan_probes", true)
+        right(index, feed)
+
+
+def test_a_search_under_which_rows_are_wiped_again_and_again_ends(small, feed, monkeypatch):
+    from visavis.gallery.index import search
+
+    true, vectors, turns = search.scan_probes, feed.live()[1], []
+    with LiveIndex(feed) as index, LiveIndex(feed) as other:
+        index.keep_up()
+
+        def meanwhile(*given):
+            turns.append(given)
+            feed.put([77], vectors[len(turns) : len(turns) + 1])
+            other.refresh()
+            with suppress(InputError):  # it may not, for as long as the search has the files
+                other.keep_up()
+            return true(*given)
+
+        monkeypatch.setattr(search, "scan_probes", meanwhile)
+        found = index.search(templates(vectors[500:501]), k=1)
+        assert found.keys[0, 0] == 500 and len(turns) < 9
+
+
+@pytest.mark.parametrize("running", [False, True])
+def test_a_copy_that_was_put_back_and_written_past_is_noticed(small, feed, running):
+    index = LiveIndex(feed)
+    kept = dict(feed.rows), list(feed.writes), feed.revision
+    feed.put([5000], PROBES[:1])
+    index.keep_up()
+    if not running:
+        index.close()
+    feed.rows, feed.writes, feed.revision = kept
+    feed.branch = 1
+    feed.put([5000], PROBES[1:2])  # the same key, at the same revision
+    if running:
+        feed.put([5001], PROBES[2:3])
+    with index if running else LiveIndex(feed) as again:
+        right(again, feed)
+        again.keep_up()
+    with LiveIndex(feed) as last:
+        assert last.parts
+        right(last, feed)
+
+
+def test_a_gallery_that_was_put_back_gives_nobody_the_identity_of_another(small, tmp_path):
+    made = galleries.gallery(tmp_path)
+    made.add_samples([galleries.sample(f"person {number}", 0) for number in range(50)])
+    made.close()
+    shutil.copy(made.path, tmp_path / "backup")
+    made = type(made).open(made.path)
+    made.add_samples([galleries.sample("Xaver", 0)])
+    write = made.last_write()
+    assert made.has_write(write) and not made.has_write("") and not made.has_write("1 yesterday")
+    with LiveIndex(made) as index:
+        index.keep_up()
+    made.close()
+    for path in tmp_path.glob("people.gallery*"):
+        if path.is_file():
+            path.unlink()
+    shutil.copy(tmp_path / "backup", made.path)
+    made = type(made).open(made.path)
+    made.add_samples([galleries.sample("Yves", 1)])
+    assert not made.has_write(write)
+    ones = np.ones(1, np.float32)
+    vector = galleries.sample("Xaver", 0).vector[None]
+    probe = Templates(vector, ones, Status.good(1), ones * np.nan, galleries.SPACE, galleries.MADE_BY)
+    with LiveIndex(made) as index:
+        rows, _ = galleries.followed(made)
+        keys, vectors = np.array(sorted(rows)), np.array([rows[key] for key in sorted(rows)])
+        same(index.search(probe, k=1), slow_search(keys, vectors, vector, 1))
+    made.close()
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="there are no forks")
+def test_a_forked_process_searches_with_threads_of_its_own(small, feed):
+    with LiveIndex(feed, threads=2) as index:
+        index.keep_up()
+        right(index, feed)
+        with index._refreshing, index._rows._writing, index._rows._counting, index.parts[0].segment._lock[0]:
+            holder = threading.Thread(target=index.refresh)  # waits for the lock, which the child must not do
+            holder.start()
+            child = os.fork()
+            if child == 0:
+                signal.alarm(20)
+                try:
+                    feed.put([5000], PROBES[:1])
+                    right(index, feed)
+                    index.keep_up()
+                    os._exit(0)
+                finally:
+                    os._exit(1)
+        holder.join()
+        assert os.waitpid(child, 0)[1] == 0
+
+
+@pytest.mark.parametrize("name", ["keys.bin", "errors.bin", "graph.faiss"])
+def test_a_byte_that_changed_on_the_disk_gives_no_wrong_answer(small, feed, name):
+    with LiveIndex(feed, kind="hnsw") as index:
+        index.keep_up()
+    path = files(feed, name)[0]
+    data = bytearray(path.read_bytes())
+    data[8 * 77] ^= 2
+    path.write_bytes(bytes(data))
+    with LiveIndex(feed, kind="hnsw") as index:
+        keys, vectors = feed.live()
+        found = index.search(templates(vectors[70:90]), k=1)
+        assert (found.keys[:, 0] == keys[70:90]).mean() > 0.9
+    with LiveIndex(feed, kind="exact") as index:
+        right(index, feed)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"revision": float("inf")},
+        {"segments": {}},
+        {"dead": [10**30]},
+        {"dead": [[1, 2]]},
+        {"dead": [0.5]},
+        {"rows": 1000.0},
+        {"rows": True},
+    ],
+    ids=str,
+)
+def test_a_manifest_of_another_hand_gives_no_wrong_answer(small, feed, change):
+    with LiveIndex(feed) as index:
+        index.keep_up()
+    document = manifest(feed)
+    del document["crc32"]
+    segment = document["segments"][0]
+    for place in (document, segment, segment["meta"]):
+        place.update({name: value for name, value in change.items() if name in place})
+    document["crc32"] = zlib.crc32(json.dumps(document, sort_keys=True).encode())
+    files(feed, "manifest.json")[0].write_text(json.dumps(document))
+    with LiveIndex(feed) as again:
+        right(again, feed)
+
+
+def test_a_folder_that_cannot_be_written_is_not_tried_with_every_page(small, feed, monkeypatch):
+    (feed.path.parent / "people.gallery.index").write_text("in the way")
+    feed.put(range(1000, 3000), faces(np.random.default_rng(3), 2000, DIMENSION))
+    tried = []
+    true = IndexFolder.writing
+    monkeypatch.setattr(IndexFolder, "writing", lambda self: tried.append(1) or true(self))
+    pages = feed.changes
+    monkeypatch.setattr(feed, "changes", lambda since: pages(since, page=100))
+    with LiveIndex(feed) as index:
+        assert len(tried) == 1 and index.parts and len(index._rows.state.tail) < live_index.CATCH_UP
+        right(index, feed)
+        feed.remove(range(40))
+        right(index, feed)
+        (feed.path.parent / "people.gallery.index").unlink()
+        index.keep_up()
+        right(index, feed)
+    with LiveIndex(feed) as again:
+        assert again.parts
+        right(again, feed)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import os
 import secrets
 import shutil
+import zlib
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 from visavis.errors import InputError
 from visavis.gallery.index.graph import Graph, read_graph
 from visavis.gallery.index.manifest import NAME, Manifest, SegmentEntry
-from visavis.gallery.index.segment import Allocate, Segment
+from visavis.gallery.index.segment import Allocate, Segment, checksum
 from visavis.gallery.index.state import Part
 from visavis.io.atomic import disk_errors, write_atomically
 from visavis.jobs.alone import alone
@@ -31,6 +32,7 @@ _LOCK = "lock"
 _GRAPH = "graph.faiss"
 _PART = ".part"
 _PIECE = 1 << 20
+_CRC = 4
 
 
 class IndexFolder:
@@ -131,10 +133,10 @@ class IndexFolder:
         return self.segment(SegmentEntry(name, made.meta, np.empty(0, np.int64)))
 
     def segment(self, entry: SegmentEntry) -> Segment:
-        """A segment over its files, mapped and not read.
+        """A segment over its files, mapped; of them keys and errors are read once.
 
         Raises:
-            ValueError: A file is missing or of another size.
+            ValueError: A file is missing or of another size, or keys or errors are not those that were written.
         """
         arrays = {}
         for what, (shape, dtype) in entry.meta.arrays().items():
@@ -146,6 +148,8 @@ class IndexFolder:
                 arrays[what] = np.asarray(np.memmap(file, dtype, "r", shape=shape))
             except OSError as error:
                 raise ValueError(f"{entry.name}/{file.name} cannot be read ({error.strerror})") from error
+        if checksum(arrays) != entry.meta.crc32:
+            raise ValueError(f"the checksum of the keys and errors of {entry.name} is wrong")
         return Segment.of(entry.meta, arrays, name=entry.name)
 
     def parts(self, manifest: Manifest, known: Sequence[Part] = ()) -> list[Part]:
@@ -179,14 +183,22 @@ class IndexFolder:
         """Give a segment the graph of its folder, where there is one that can be read."""
         try:
             data = np.fromfile(self.path / segment.name / _GRAPH, np.uint8)
-            segment.attach(read_graph(data, segment.codes, segment.meta.scan))
+            links, told = data[:-_CRC], data[-_CRC:].tobytes()
+            if told != _crc(links):
+                return False  # FAISS would follow any link, wherever it leads
+            segment.attach(read_graph(links, segment.codes, segment.meta.scan))
         except (OSError, InputError):
             return False
         return True
 
     def save_graph(self, segment: Segment, graph: Graph) -> None:
         """Keep a graph beside its segment."""
-        write_atomically(self.path / segment.name / _GRAPH, graph.to_bytes().tobytes())
+        links = graph.to_bytes()
+        write_atomically(self.path / segment.name / _GRAPH, links.tobytes() + _crc(links))
+
+
+def _crc(data: NDArray[np.uint8]) -> bytes:
+    return zlib.crc32(data.data).to_bytes(_CRC, "little")
 
 
 def _reserve(path: Path, size: int) -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.errors import InputError, UsageError
 from visavis.gallery.index.feed import Feed
 from visavis.gallery.index.folder import IndexFolder
 from visavis.gallery.index.graph import build_graph
 from visavis.gallery.index.manifest import Manifest, SegmentEntry
 from visavis.gallery.index.segment import Allocate, Segment, build_segment
-from visavis.gallery.index.segment_index import SegmentIndex
+from visavis.gallery.index.segment_index import Build, SegmentIndex
 from visavis.gallery.index.state import Part
 from visavis.gallery.index.upkeep import FULL_TAIL, Kind, parts_to_link, parts_to_merge, walks
 from visavis.gallery.index.vectors import ReadRows
@@ -35,6 +37,7 @@ class Keeper:
         kind: Whether graphs are made.
 
     Attributes:
+        write: Of the feed: the last one when its changes were last taken in.
         overtaken: Whether another process has replaced the files.
         hurried: Set to give up a graph that is being made.
     """
@@ -44,13 +47,31 @@ class Keeper:
         self._folder = folder
         self._uuid = uuid
         self._kind: Kind = kind
-        self._working = threading.RLock()
         self._seen: tuple[int, int, int] | None = _NEVER
         self._reflects = 0
         self._wiped: dict[str, NDArray[np.int64]] = {}
         self._untidy = False
+        self.write = ""
         self.overtaken = False
+        self.start_anew()
+
+    def start_anew(self) -> None:
+        """Locks that nobody holds, in a forked process too."""
+        self._working = threading.RLock()
         self.hurried = threading.Event()
+
+    def stamp(self) -> tuple[int, int, int] | None:
+        """Of the files: differs when rows were wiped, since a manifest that leaves them out is written before."""
+        return None if self._folder is None else self._folder.stamp()
+
+    @contextmanager
+    def held(self) -> Iterator[None]:
+        """Keep others from wiping for as long as the block lasts, where that can be had at once."""
+        with ExitStack() as stack:
+            if self._folder is not None and self._folder.path.is_dir():
+                with suppress(InputError, UsageError):
+                    stack.enter_context(self._folder.writing())
+            yield
 
     def open(self, feed: Feed) -> bool:
         """Take the files of another process, or of an earlier run, when they are other ones than before.
@@ -90,6 +111,11 @@ class Keeper:
             or (self._folder is not None and (self._untidy or any(len(self._unwiped(part)) for part in state.parts)))
         )
 
+    def in_memory(self, *, least: int | None = None) -> None:
+        """Make segments in memory of what is due, where files cannot be written; the next ones take these in."""
+        with self._working:
+            self._tidy(FULL_TAIL if least is None else least, self._build_in_memory, lost=False)
+
     def work(self, *, least: int | None = None, link: bool = True) -> None:
         """Do what is due.
 
@@ -104,14 +130,14 @@ class Keeper:
         least = FULL_TAIL if least is None else least
         with self._working:
             if self._folder is None:
-                self._tidy(least)
+                self.in_memory(least=least)
                 self._link(link)
                 return
             with self._folder.writing(), disk_errors(self._folder.path):
                 if self._folder.stamp() != self._seen:
                     self.overtaken = True  # taken up at the next refresh
                     return
-                self._tidy(least)
+                self._tidy(least, self._build, lost=True)
                 dead = {part.segment.name: part.dead for part in self._rows.state.parts if len(self._unwiped(part))}
                 if dead or self._untidy:
                     self._write(self._folder, wiped=not dead)
@@ -127,7 +153,7 @@ class Keeper:
                 manifest = folder.manifest()
                 if manifest is None:
                     return False
-                self._check(manifest, feed.revision)  # asked after the manifest was read, so it is no older
+                self._check(manifest, feed)
                 parts = folder.parts(manifest, self._rows.state.parts)
             except ValueError as error:
                 if folder.stamp() != stamp:
@@ -135,6 +161,7 @@ class Keeper:
                 _log.info("the files in %s are made again: %s", folder.path, error)
                 return False
             self._rows.restart(parts, revision=manifest.revision, changes=feed.changes(manifest.revision))
+            self.write = feed.last_write()
             self._seen, self._reflects = stamp, manifest.revision
             self._wiped = {entry.name: entry.dead for entry in manifest.segments if manifest.wiped}
             if walks(self._kind, self._rows.state):
@@ -143,37 +170,42 @@ class Keeper:
             return True
         return False
 
-    def _check(self, manifest: Manifest, newest: int) -> None:
+    def _check(self, manifest: Manifest, feed: Feed) -> None:
+        newest = feed.revision  # asked after the manifest was read, so it is no older
         if manifest.uuid != self._uuid:
             raise ValueError(f"they belong to the gallery {manifest.uuid}, not {self._uuid}")
         if manifest.space != self._rows.space.fingerprint:
             raise ValueError(f"they are of the space {manifest.space}, not {self._rows.space.fingerprint}")
         if manifest.known > newest:
             raise ValueError(f"they reflect revision {manifest.known} of a gallery that is at {newest}")
+        if not feed.has_write(manifest.write):
+            raise ValueError("they reflect writes that are not in the gallery: an older copy was put back")
         for entry in manifest.segments:
             if (entry.meta.scan, entry.meta.dimension) != (self._rows.scan, self._rows.space.dimension):
                 raise ValueError(f"{entry.name} is {entry.meta.scan} x {entry.meta.dimension}")
 
-    def _tidy(self, least: int) -> None:
+    def _tidy(self, least: int, build: Build, *, lost: bool) -> None:
         """Make segments of what is due; the manifest must tell of them."""
         if len(self._rows.state.tail) >= max(least, 1):
-            self._reflects = self._rows.compact(self._build, (), tail=True).revision
+            self._reflects = self._rows.compact(build, (), tail=True).revision
             self._untidy = True
-        while parts := self._lost() or parts_to_merge(self._rows.state.parts):
-            self._rows.compact(self._build, parts, tail=False)
+        while parts := (self._lost() if lost else []) or parts_to_merge(self._rows.state.parts):
+            self._rows.compact(build, parts, tail=False)
             self._untidy = True
 
     def _lost(self) -> list[Part]:
-        """Parts whose files somebody removed; they are still mapped."""
-        if self._folder is None:
-            return []
+        """Parts that are in memory, or whose files somebody removed; they are still mapped."""
+        assert self._folder is not None
         folder = self._folder.path
-        return [part for part in self._rows.state.parts if not (folder / part.segment.name).is_dir()]
+        parts = self._rows.state.parts
+        return [part for part in parts if not (part.segment.name and (folder / part.segment.name).is_dir())]
+
+    def _build_in_memory(self, keys: NDArray[np.int64], read: ReadRows) -> Segment:
+        return build_segment(keys, read, dimension=self._rows.space.dimension, scan=self._rows.scan)
 
     def _build(self, keys: NDArray[np.int64], read: ReadRows) -> Segment:
+        assert self._folder is not None
         dimension, scan = self._rows.space.dimension, self._rows.scan
-        if self._folder is None:
-            return build_segment(keys, read, dimension=dimension, scan=scan)
 
         def make(allocate: Allocate, name: str) -> Segment:
             return build_segment(keys, read, dimension=dimension, scan=scan, allocate=allocate, name=name)
@@ -222,7 +254,7 @@ class Keeper:
             for part in state.parts
         ]
         space = self._rows.space.fingerprint
-        folder.write(Manifest(self._uuid, space, self._reflects, state.revision, wiped, entries))
+        folder.write(Manifest(self._uuid, space, self._reflects, state.revision, self.write, wiped, entries))
         self._seen, self._untidy = folder.stamp(), False
 
     def _names(self) -> set[str]:

@@ -6,6 +6,7 @@ import logging
 import threading
 import time
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 from types import TracebackType
 
@@ -13,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.errors import InputError, UsageError
+from visavis.gallery.index import forks
 from visavis.gallery.index.feed import Feed
 from visavis.gallery.index.folder import IndexFolder
 from visavis.gallery.index.keeper import Keeper
@@ -27,6 +29,7 @@ _log = logging.getLogger("visavis")
 
 _BUSY_SECONDS = 1.0
 _TROUBLE_SECONDS = 60.0
+_PATIENT = 2
 
 CATCH_UP = 131_072
 """Rows that are taken in before they are made a segment, while an index is made from nothing."""
@@ -38,6 +41,9 @@ class LiveIndex:
     A search first takes in what was committed since the last one, by any process. The latest rows are in memory; some
     thousand of them are made a segment on a thread of its own, in mapped files that other processes and later runs
     open without reading them. Files that do not fit the feed are made again. Safe to share between threads.
+
+    Everybody is found who is in the gallery: that somebody expired or withdrew consent is a matter of the clock and
+    changes no row until `visavis.gallery.gallery.Gallery.purge`. Search ``among=gallery.keys()`` to leave them out.
 
     Args:
         feed: The gallery.
@@ -68,12 +74,18 @@ class LiveIndex:
         place = feed.path.with_name(f"{feed.path.name}.index") if folder is None and feed.path is not None else folder
         self._folder = None if place is None else IndexFolder(Path(place) / scan)
         self._keeper = Keeper(self._rows, self._folder, uuid=info.uuid, kind=kind)
+        self._not_before = 0.0
+        self.start_anew()
+        forks.watch(self)
+        self._keeper.open(feed)
+        self.refresh()
+
+    def start_anew(self) -> None:
+        """Locks that nobody holds and no threads, in a forked process too."""
         self._refreshing = threading.RLock()
         self._worker: ThreadPoolExecutor | None = None
         self._pending: Future[None] | None = None
-        self._not_before = 0.0
-        self._keeper.open(feed)
-        self.refresh()
+        self._keeper.start_anew()
 
     @property
     def exact(self) -> bool:
@@ -119,10 +131,18 @@ class LiveIndex:
 
         Raises:
             SpaceError: The probes are of a space that cannot be compared.
-            UsageError: k is below 1, or ``among`` is no array of keys.
+            UsageError: k is no whole number from 1 to 1,000,000, or ``among`` is no array of keys.
         """
-        self.refresh()
-        return self._rows.search(probes, k=k, among=among)
+        turn = 0
+        while True:
+            stamp = self._keeper.stamp()
+            with self._keeper.held() if turn >= _PATIENT else nullcontext():
+                self.refresh()
+                revision = self.revision
+                found = self._rows.search(probes, k=k, among=among)
+            if self._keeper.stamp() == stamp or self._feed.revision == revision:
+                return found  # else rows that counted may have been wiped under the search
+            turn += 1
 
     def refresh(self) -> None:
         """Take in what was committed, by any process."""
@@ -168,14 +188,26 @@ class LiveIndex:
         self._rows.graphs = walks(self._kind, self._rows.state)
 
     def _take_in(self, target: int) -> None:
-        if not self._keeper.open(self._feed) and target < self.revision:
-            self._keeper.restart()  # an older copy of the gallery was put in its place
+        if not self._keeper.open(self._feed) and self._put_back(target):
+            self._keeper.restart()
+        self._keeper.write = self._feed.last_write()
         for change in self._feed.changes(self.revision):
             self._rows.apply(change.keys, change.vectors, removed=change.removed, revision=change.revision)
             if len(self._rows.state.tail) >= CATCH_UP:
-                self._keep_up(link=False)  # what is merged soon needs no graph
+                self._catch_up()
+        self._keeper.write = self._feed.last_write()  # at the revision that was reached, or later
         if self.revision < target:
             self._rows.reached(target)
+
+    def _put_back(self, target: int) -> bool:
+        """Whether an older copy of the gallery was put in its place."""
+        return target < self.revision or not (self.revision == 0 or self._feed.has_write(self._keeper.write))
+
+    def _catch_up(self) -> None:
+        """A segment of what was taken in: in memory where there is, for a while, no writing of files."""
+        if time.monotonic() >= self._not_before:
+            self._keep_up(link=False)  # what is merged soon needs no graph
+        self._keeper.in_memory(least=CATCH_UP)
 
     def _keep_up_later(self) -> None:
         if (self._pending is None or self._pending.done()) and time.monotonic() >= self._not_before:
@@ -193,3 +225,4 @@ class LiveIndex:
         except UsageError as error:
             self._not_before = time.monotonic() + _TROUBLE_SECONDS
             _log.warning("the files of the index cannot be kept up; searches go on in memory: %s", error)
+            self._keeper.in_memory()

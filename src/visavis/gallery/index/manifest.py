@@ -44,6 +44,7 @@ class Manifest:
         space: Fingerprint of the space of its vectors.
         revision: Of the gallery; people set later are not in the segments.
         known: Of the gallery; people removed or replaced until then may be missing already.
+        write: Of the gallery, at ``known`` or later: see `visavis.gallery.index.feed.Feed.last_write`.
         wiped: Whether the bytes of rows that do not count have been overwritten.
         segments: Its segments.
     """
@@ -52,6 +53,7 @@ class Manifest:
     space: str
     revision: int
     known: int
+    write: str
     wiped: bool
     segments: Sequence[SegmentEntry]
 
@@ -63,6 +65,7 @@ class Manifest:
             "space": self.space,
             "revision": self.revision,
             "known": self.known,
+            "write": self.write,
             "wiped": self.wiped,
             "segments": [
                 {"name": one.name, "meta": one.meta.to_dict(), "dead": one.dead.tolist()} for one in self.segments
@@ -89,11 +92,12 @@ class Manifest:
                 str(document["space"]),
                 int(document["revision"]),
                 int(document["known"]),
+                str(document["write"]),
                 bool(document["wiped"]),
-                [_entry(one) for one in document["segments"]],
+                [_entry(one) for one in _list(document["segments"])],
             )
-        except (KeyError, TypeError, AttributeError, RecursionError) as error:
-            raise ValueError(f"it lacks a field ({error})") from error
+        except (KeyError, TypeError, AttributeError, RecursionError, OverflowError) as error:
+            raise ValueError(f"a field is missing or is none ({error!r})") from error
 
 
 def _entry(document: dict[str, Any]) -> SegmentEntry:
@@ -104,7 +108,18 @@ def _entry(document: dict[str, Any]) -> SegmentEntry:
         raise ValueError(f"{name!r} is no name of a segment")
     if not (meta.rows > 0 and meta.dimension > 0 and meta.step > 0 and meta.longest > 0 and meta.worst >= 0):
         raise ValueError(f"{name} has no such rows: {meta}")
-    return SegmentEntry(name, meta, np.array(document["dead"], np.int64))
+    if type(meta.rows) is not int or type(meta.dimension) is not int:
+        raise ValueError(f"{name} counts in other than whole numbers: {meta}")
+    dead = _list(document["dead"])
+    if any(type(row) is not int for row in dead):
+        raise ValueError(f"the rows of {name} that do not count are no whole numbers")
+    return SegmentEntry(name, meta, np.array(dead, np.int64))
+
+
+def _list(value: Any) -> list[Any]:
+    if not isinstance(value, list):
+        raise TypeError(f"{value!r} is no list")
+    return value
 
 
 def _checksum(document: dict[str, Any]) -> int:

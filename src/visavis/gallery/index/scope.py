@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.gallery.index.segment import Segment
-from visavis.gallery.index.state import Alive, State
+from visavis.gallery.index.state import Alive, Part, State
 
 DIRECT = 4096
 """A segment of at most so many rows in question is scored in float32."""
@@ -52,24 +52,22 @@ def scopes(state: State, among: NDArray[np.int64] | None) -> tuple[list[Scope], 
 
     Args:
         state: The rows.
-        among: Keys that may be found; all when None.
+        among: Keys that may be found, rising; all when None.
     """
     scanned: list[Scope] = []
     picked: list[Picked] = []
     for part in state.parts:
-        keep = part.alive
+        some = part
         if among is not None:
             keep = np.zeros(len(part.segment), np.bool_)
             keep[part.places(among)] = True
+            some = Part(part.segment, keep)
         total = len(part.segment)
-        count = total if keep is None else int(np.count_nonzero(keep))
-        if count <= max(DIRECT, total // _FEW):
-            rows = np.arange(total) if keep is None else np.flatnonzero(keep)
+        if some.count <= max(DIRECT, total // _FEW):
+            rows = np.arange(total) if some.alive is None else np.flatnonzero(some.alive)
             picked.append(Picked(part.segment, rows.astype(np.int64)))
-        elif keep is None or count == total:
+        elif some.count == total:
             scanned.append(Scope(part.segment))
         else:
-            bits = np.packbits(keep, bitorder="little")
-            left_out = np.concatenate([np.zeros(1, np.int64), np.cumsum(~keep)])
-            scanned.append(Scope(part.segment, keep, bits, left_out))
+            scanned.append(Scope(part.segment, some.alive, some.bits, some.left_out))
     return scanned, [one for one in picked if len(one.rows)]

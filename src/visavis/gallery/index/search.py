@@ -75,6 +75,7 @@ def search_state(
     keys = np.full((len(vectors), k), -1, np.int64)
     similarity = np.full((len(vectors), k), np.nan, np.float32)
     counts = SearchCounts()
+    among = None if among is None else np.sort(among)  # looked up many times as fast
     scanned, picked = scopes(state, among)
     together = max(1, min(_GROUP, _GROUP_ROWS // k))  # buffers grow with k: fewer probes share them
     for start in range(0, len(vectors), together):

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -36,6 +37,7 @@ class SegmentMeta:
         step: Of int8 codes; 1 for other formats.
         longest: Length of its longest row, rounded up.
         worst: Largest error of a row that is not hard.
+        crc32: Of its keys and errors, which a search believes without a proof.
     """
 
     rows: int
@@ -45,6 +47,7 @@ class SegmentMeta:
     step: float
     longest: float
     worst: float
+    crc32: int = 0
 
     def to_dict(self) -> dict[str, Any]:
         """JSON-ready."""
@@ -88,7 +91,7 @@ class Segment:
     rounding: float
     name: str = ""
     _views: dict[tuple[int, int], FaissView] = field(default_factory=dict)
-    _lock: threading.Lock = field(default_factory=threading.Lock)
+    _lock: list[threading.Lock] = field(default_factory=lambda: [threading.Lock()])
     _graph: list[Graph] = field(default_factory=list)
     _hard: list[tuple[NDArray[np.int64], NDArray[np.float32]]] = field(default_factory=list)
 
@@ -110,9 +113,13 @@ class Segment:
     def __len__(self) -> int:
         return self.meta.rows
 
+    def start_anew(self) -> None:
+        """In a forked process: a lock that nobody holds."""
+        self._lock[:] = [threading.Lock()]
+
     def view(self, start: int, end: int) -> FaissView:
         """The scan of some rows; kept, since searches ask for the same again."""
-        with self._lock:
+        with self._lock[0]:
             found = self._views.get((start, end))
             if found is None:
                 if len(self._views) >= _MOST_VIEWS:
@@ -122,7 +129,7 @@ class Segment:
 
     def hard_rows(self) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
         """Keys and vectors of the hard rows, which every search needs: read once."""
-        with self._lock:
+        with self._lock[0]:
             if not self._hard:
                 self._hard.append((self.keys[self.hard], self.vectors.read(self.hard)))
             return self._hard[0]
@@ -188,8 +195,13 @@ def build_segment(
     errors = arrays["errors"]
     errors[hard_rows(errors)] = np.inf
     worst = float(errors[np.isfinite(errors)].max(initial=0.0))
-    meta = SegmentMeta(rows, dimension, scan, small, step, float(np.nextafter(longest, np.inf)), worst)
+    meta = replace(shape, longest=float(np.nextafter(longest, np.inf)), worst=worst, crc32=checksum(arrays))
     return Segment.of(meta, arrays, name=name)
+
+
+def checksum(arrays: Mapping[str, NDArray[Any]]) -> int:
+    """crc32 of keys and errors, of which a wrong one would give a wrong answer; a few bytes a row."""
+    return zlib.crc32(arrays["errors"].data, zlib.crc32(arrays["keys"].data))
 
 
 def _sampled(read: ReadRows, rows: int, dimension: int) -> NDArray[np.float32]:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from visavis.errors import UsageError
 from visavis.gallery.changes import Changes
+from visavis.gallery.index import forks
 from visavis.gallery.index.merging import merged
 from visavis.gallery.index.scan_codes import Scan, scan_dtype
 from visavis.gallery.index.search import SearchCounts, search_state
@@ -23,6 +24,7 @@ from visavis.runtime.session import cores
 from visavis.types import Candidates, Templates, TemplateSpace
 
 _UNIT_TOLERANCE = 1e-3
+_MOST = 1_000_000
 
 Build = Callable[[NDArray[np.int64], ReadRows], Segment]
 """Makes a segment of rising keys and of a function that reads their rows."""
@@ -51,11 +53,18 @@ class SegmentIndex:
         self.scan: Scan = scan
         self.graphs = graphs
         self._threads = SearchThreads(count)
-        self._writing = threading.RLock()
-        self._counting = threading.Lock()
         self._counts = SearchCounts()
         self._room = TailRoom(space.dimension)
         self._state = State(Tail.empty(space.dimension))
+        self.start_anew()
+        forks.watch(self)
+
+    def start_anew(self) -> None:
+        """Locks that nobody holds, in a forked process too."""
+        self._writing = threading.RLock()
+        self._counting = threading.Lock()
+        for part in self._state.parts:
+            part.segment.start_anew()
 
     @property
     def threads(self) -> int:
@@ -88,12 +97,12 @@ class SegmentIndex:
 
         Raises:
             SpaceError: The probes are of a space that cannot be compared.
-            UsageError: k is below 1, or ``among`` is no array of keys.
+            UsageError: k is no whole number from 1 to 1,000,000, or ``among`` is no array of keys.
         """
         if probes.space != self.space:  # equal ones need no fingerprints
             self.space.require_comparable(probes.space)
-        if k < 1:
-            raise UsageError(f"a search finds one row at least; got k={k}")
+        if isinstance(k, bool) or not isinstance(k, int | np.integer) or not 1 <= k <= _MOST:
+            raise UsageError(f"a search finds a whole number of rows, 1 to {_MOST:,}; got k={k!r}")
         wanted = None if among is None else _keys(among)
         keys = np.full((len(probes), k), -1, np.int64)
         similarity = np.full((len(probes), k), np.nan, np.float32)
@@ -102,7 +111,7 @@ class SegmentIndex:
             found = search_state(
                 self._state,
                 probes.vectors[good],
-                k=k,
+                k=int(k),
                 scan=self.scan,
                 threads=self._threads,
                 among=wanted,
@@ -218,6 +227,7 @@ class SegmentIndex:
 
 def _keys(keys: NDArray[np.int64]) -> NDArray[np.int64]:
     found = np.asarray(keys)
-    if found.ndim != 1 or (found.size and found.dtype.kind not in "iu") or (found.size and found.min() < 0):
-        raise UsageError(f"keys are whole numbers (N,), 0 or more; got {found.dtype} {found.shape}")
+    whole = found.ndim == 1 and (not found.size or found.dtype.kind in "iu")
+    if not whole or (found.size and (found.min() < 0 or found.max() > np.iinfo(np.int64).max)):
+        raise UsageError(f"keys are whole numbers (N,), from 0 to 2^63 - 1; got {found.dtype} {found.shape}")
     return found.astype(np.int64)

@@ -35,6 +35,16 @@ class Part:
         """Rows that do not count, rising."""
         return np.empty(0, np.int64) if self.alive is None else np.flatnonzero(~self.alive).astype(np.int64)
 
+    @cached_property
+    def bits(self) -> NDArray[np.uint8] | None:
+        """One bit a row that counts, the first in the lowest bit; None when all count."""
+        return None if self.alive is None else np.packbits(self.alive, bitorder="little")
+
+    @cached_property
+    def left_out(self) -> NDArray[np.int64] | None:
+        """int64 ``(N + 1,)``: how many rows before each one do not count; None when all count."""
+        return None if self.alive is None else np.concatenate([np.zeros(1, np.int64), np.cumsum(~self.alive)])
+
     def places(self, keys: NDArray[np.int64]) -> NDArray[np.int64]:
         """Rows of those of the keys that are here and count."""
         rows = self.segment.places(keys)

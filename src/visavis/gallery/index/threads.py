@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from visavis.gallery.index import forks
 from visavis.gallery.index.faiss_view import faiss_module
 
 
@@ -19,6 +20,11 @@ class SearchThreads:
 
     def __init__(self, count: int) -> None:
         self.count = count
+        self.start_anew()
+        forks.watch(self)
+
+    def start_anew(self) -> None:
+        """Forget the threads, which a fork leaves with the parent."""
         self._pool: ThreadPoolExecutor | None = None
         self._lock = threading.Lock()
 
