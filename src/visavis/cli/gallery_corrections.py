@@ -14,6 +14,8 @@ from visavis.cli.output import console, print_json, shown
 from visavis.errors import UsageError
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from visavis.gallery.consent import Consent
     from visavis.gallery.person import Person
 
@@ -89,7 +91,9 @@ def remove(
             assert sample is not None
             gallery.remove_sample(sample, reason=reason)
             text = f"sample {sample} is erased"
-    _answer({"removed": {"person": person, "sample": sample}}, text, as_json)
+        wiped = gallery.is_wiped
+    _answer({"removed": {"person": person, "sample": sample}, "wiped": wiped}, text, as_json)
+    _tell(file, wiped, as_json)
 
 
 def merge(
@@ -103,10 +107,13 @@ def merge(
 
     Example: visavis gallery merge staff.gallery ann-2 ann --reason "enrolled twice"
     """
-    with opened(file) as gallery, gallery.transaction():
-        gallery.merge_people(source, into, reason=reason)
-        after = gallery.person(into)
-    _answer(after.to_dict(), f"{source} is merged into {into}; samples: {after.samples}", as_json)
+    with opened(file) as gallery:
+        with gallery.transaction():
+            gallery.merge_people(source, into, reason=reason)
+            after = gallery.person(into)
+        wiped = gallery.is_wiped
+    _answer(after.to_dict() | {"wiped": wiped}, f"{source} is merged into {into}; samples: {after.samples}", as_json)
+    _tell(file, wiped, as_json)
 
 
 def move(
@@ -140,8 +147,11 @@ def purge(
             gone = [person.person for person in gallery.people() if not person.usable(now)]
         else:
             gone = gallery.purge(now=now)
+        wiped = gallery.is_wiped
     text = f"{'to be erased' if dry_run else 'erased'}: {', '.join(gone) or 'nobody'}"
-    _answer({"gallery": str(file), "purged": gone, "dry_run": dry_run}, text, as_json)
+    _answer({"gallery": str(file), "purged": gone, "dry_run": dry_run, "wiped": wiped}, text, as_json)
+    if not dry_run:
+        _tell(file, wiped, as_json)
 
 
 def _without(person: Person, keys: list[str]) -> dict[str, Any]:
@@ -162,6 +172,15 @@ def _consent(person: Person, basis: str | None) -> Consent:
     if person.consent is None:
         return Consent("not written down", person.created, withdrawn=now)
     return replace(person.consent, withdrawn=person.consent.withdrawn or now)
+
+
+def _tell(file: Path, wiped: bool, as_json: bool) -> None:
+    """Say that bytes of what was erased are still on the disk, where they are."""
+    if not wiped and not as_json:
+        console().print(
+            f"copies of what was erased may be left in {shown(file)} and its -wal: others use it, or it is large; "
+            "visavis gallery purge writes it anew"
+        )
 
 
 def _answer(document: dict[str, Any], text: str, as_json: bool) -> None:

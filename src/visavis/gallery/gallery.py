@@ -80,8 +80,9 @@ class Gallery(GalleryPeople, GallerySamples, GalleryTransfer):
     def purge(self, *, now: datetime | None = None) -> list[str]:
         """Erase everybody who expired or withdrew consent, with all samples, templates and crops.
 
-        What was erased is overwritten in the file, and in its write-ahead log as soon as nobody else reads. An index
-        beside the file lets go of it when it is next refreshed.
+        Where anything was erased since the last time, the file is written anew, which takes as much room again for a
+        moment, and its write-ahead log is emptied; see `is_wiped`. An index beside the file lets go of what is gone
+        when it is next refreshed.
 
         Args:
             now: The moment that counts, with a time zone; this one when None.
@@ -94,7 +95,7 @@ class Gallery(GalleryPeople, GallerySamples, GalleryTransfer):
         check_moment(now, "now")
         with self._store.write() as transaction:
             gone = corrections.purge(transaction, transaction.now if now is None else now)
-        self._store.wipe()
+        self._store.wipe(whole=True)
         return gone
 
     def check(self) -> list[str]:

@@ -58,6 +58,15 @@ class OpenGallery:
         with self._store.read() as transaction:
             return transaction.revision
 
+    @property
+    def is_wiped(self) -> bool:
+        """Whether no copy is left, in the file and its write-ahead log, of what was erased.
+
+        Erasing zeroes rows, writes files of up to 16 MiB anew and empties the log; `Gallery.purge` writes a file of any
+        size anew. None of it can be done while other programs read or write: later calls and `close` try again.
+        """
+        return self._store.is_wiped
+
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """One write of all that this thread does with the gallery in the block: all of it is kept, or nothing.

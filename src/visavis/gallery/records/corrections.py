@@ -9,7 +9,8 @@ import sqlalchemy as sql
 from visavis.errors import UsageError
 from visavis.gallery.person import Person, require_usable
 from visavis.gallery.records import tables as t
-from visavis.gallery.records.people import find, listed
+from visavis.gallery.records.dialect import mark_erased
+from visavis.gallery.records.people import find, unusable
 from visavis.gallery.records.rows import forget, portions, refresh
 from visavis.gallery.records.samples import one
 from visavis.gallery.records.store import Transaction
@@ -26,6 +27,7 @@ def remove_person(transaction: Transaction, person: str, *, reason: str) -> None
 def remove_sample(transaction: Transaction, number: int, *, reason: str) -> None:
     """Erase a sample."""
     owner = find(transaction, one(transaction, number).person)
+    mark_erased(transaction.connection)
     transaction.connection.execute(t.sample.delete().where(t.sample.c.id == number))
     refresh(transaction, [owner.key])
     transaction.correct("remove-sample", source=owner.person, target=None, reason=reason, sample=number)
@@ -71,7 +73,7 @@ def purge(transaction: Transaction, now: datetime) -> list[str]:
     Returns:
         Their ids.
     """
-    gone = [person for person in listed(transaction, None) if not person.usable(now)]
+    gone = unusable(transaction, now)
     if gone:
         _erase(transaction, gone)
         transaction.log("purged", people=[person.person for person in gone])
@@ -86,6 +88,7 @@ def _require_both(transaction: Transaction, *people: Person) -> None:
 def _hand_over(transaction: Transaction, which: sql.ColumnElement[bool], target: Person) -> None:
     """Samples get another person; those that this one has already are erased."""
     connection = transaction.connection
+    mark_erased(connection)
     other = t.sample.alias("other")
     twin = sql.exists().where(
         other.c.person == target.key, other.c.sha256 == t.sample.c.sha256, other.c.place == t.sample.c.place
@@ -96,6 +99,7 @@ def _hand_over(transaction: Transaction, which: sql.ColumnElement[bool], target:
 
 def _erase(transaction: Transaction, people: list[Person]) -> None:
     """People with all that hangs on them; samples, templates, crops and look-up rows go by the foreign keys."""
+    mark_erased(transaction.connection)
     for portion in portions(person.key for person in people):
         transaction.connection.execute(t.person.delete().where(t.person.c.key.in_(portion)))
     forget(transaction, [person.key for person in people])

@@ -12,8 +12,11 @@ WAIT_SECONDS = 30.0
 
 _WIPE_MILLISECONDS = 500
 
+SMALL_BYTES = 16 << 20
+"""Up to this size a file is written anew after each erasure; beyond, when it is asked for."""
+
 WRITES = "visavis_writes"
-"""Execution option of connections whose transactions write."""
+"""Execution option of connections: whether their transactions write; None where each statement is on its own."""
 
 
 def connect(path: Path, *, wait: float = WAIT_SECONDS) -> sql.Engine:
@@ -50,7 +53,8 @@ def adapt(engine: sql.Engine) -> None:
     @sql.event.listens_for(engine, "begin")
     def _begin(connection: sql.Connection) -> None:
         writes = connection.get_execution_options().get(WRITES, False)
-        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+        if writes is not None:
+            connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
 
 def options(engine: sql.Engine, *, writes: bool) -> dict[str, Any]:
@@ -70,15 +74,66 @@ def damage(connection: sql.Connection) -> list[str]:
     return found
 
 
-def wipe(engine: sql.Engine) -> None:
-    """Empty the write-ahead log, which still holds what was deleted; left for later while others read."""
+def mark_erased(connection: sql.Connection) -> None:
+    """Note in the file that something was deleted of which copies may be left in it.
+
+    SQLite zeroes what is deleted, but not what it left behind when it moved rows between pages before. The note is the
+    file's free number (``user_version``): odd after a deletion, even when all was wiped, and never the same again.
+    """
+    if connection.dialect.name == "sqlite":
+        count = _deletions(connection)
+        connection.exec_driver_sql(f"PRAGMA user_version={count + 1 + count % 2}")
+
+
+def is_wiped(connection: sql.Connection) -> bool:
+    """Whether nothing is left in the file of what was deleted; other kinds of database see to theirs."""
+    return connection.dialect.name != "sqlite" or _deletions(connection) % 2 == 0
+
+
+def wipe(engine: sql.Engine, *, whole: bool, patient: bool = True) -> bool:
+    """Write the file anew without what was deleted, and empty the write-ahead log.
+
+    Args:
+        engine: Of the database.
+        whole: Also write a file anew that is not small.
+        patient: Wait for others a moment.
+
+    Returns:
+        Whether it was done; others who read or write may be in the way.
+    """
     if engine.dialect.name != "sqlite":
-        return
-    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        return True
+    with engine.connect().execution_options(**{WRITES: None}) as connection:
         before = connection.exec_driver_sql("PRAGMA busy_timeout").scalar()
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={_WIPE_MILLISECONDS}")
-        connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)")
-        connection.exec_driver_sql(f"PRAGMA busy_timeout={before}")
+        connection.exec_driver_sql(f"PRAGMA busy_timeout={_WIPE_MILLISECONDS if patient else 0}")
+        try:
+            return _wiped(connection, whole)
+        except sql.exc.OperationalError as error:
+            if "locked" in str(error.orig):
+                return False
+            raise
+        finally:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={before}")
+
+
+def _wiped(connection: sql.Connection, whole: bool) -> bool:
+    count = _deletions(connection)
+    pages = connection.exec_driver_sql("PRAGMA page_count").scalar_one()
+    anew = count % 2 and (whole or pages * connection.exec_driver_sql("PRAGMA page_size").scalar_one() <= SMALL_BYTES)
+    if anew:
+        connection.exec_driver_sql("VACUUM")
+    if connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").one()[0]:
+        return False
+    if anew:
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
+        if _deletions(connection) == count:  # else somebody deleted more meanwhile
+            connection.exec_driver_sql(f"PRAGMA user_version={count + 1}")
+        connection.exec_driver_sql("COMMIT")
+    return True
+
+
+def _deletions(connection: sql.Connection) -> int:
+    return int(connection.exec_driver_sql("PRAGMA user_version").scalar_one())
 
 
 def _escaped(path: Path) -> str:

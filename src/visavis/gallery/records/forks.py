@@ -19,7 +19,7 @@ _known: weakref.WeakSet[HasConnections] = weakref.WeakSet()
 class HasConnections(Protocol):
     """What holds connections to a database."""
 
-    def close(self) -> None:
+    def let_go(self) -> None:
         """Close those that nobody uses."""
 
     def start_anew(self) -> None:
@@ -58,7 +58,7 @@ def _before() -> None:
         _gate.wait_for(lambda: not _busy.keys() - {me}, timeout=_PATIENCE)
         holders = list(_known)
     for holder in holders:
-        holder.close()
+        holder.let_go()
 
 
 def _in_parent() -> None:

@@ -119,9 +119,17 @@ def listed(transaction: Transaction, where: Mapping[str, Any] | None) -> list[Pe
     return [_person(row) for row in transaction.connection.execute(wanted)]
 
 
+def unusable(transaction: Transaction, now: datetime) -> list[Person]:
+    """Everybody who may not be found at a moment: expired, or consent withdrawn."""
+    over = sql.or_(t.person.c.consent_withdrawn.is_not(None), t.person.c.expires <= now)
+    wanted = sql.select(t.person).where(over).order_by(t.person.c.key)
+    return [person for row in transaction.connection.execute(wanted) if not (person := _person(row)).usable(now)]
+
+
 def keys_with(transaction: Transaction, where: Mapping[str, Any] | None) -> NDArray[np.int64]:
     """Keys of the people who may be found at this moment and whose metadata has these entries, increasing."""
     usable = sql.and_(
+        t.person.c.samples > 0,
         t.person.c.consent_withdrawn.is_(None),
         sql.or_(t.person.c.expires.is_(None), t.person.c.expires > transaction.now),
     )
@@ -138,7 +146,6 @@ def _with_metadata(query: sql.Select[Any], where: Mapping[str, Any] | None) -> s
 
 
 def add_attributes(transaction: Transaction, metadata: Mapping[int, Mapping[str, Any]]) -> None:
-    """Make people findable by their metadata, which is given by key."""
     """Note the hashes by which people are looked up; ``metadata`` gives that of each by key."""
     rows = [
         {"person": key, "digest": digest(name, value)}

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import threading
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -15,9 +16,11 @@ from visavis.errors import InputError, SpaceError
 from visavis.gallery.info import Storage
 from visavis.gallery.records import forks
 from visavis.gallery.records import tables as t
-from visavis.gallery.records.dialect import WAIT_SECONDS, connect, options, wipe
+from visavis.gallery.records.dialect import WAIT_SECONDS, connect, is_wiped, options, wipe
 from visavis.gallery.records.failures import damaged, in_plain_words, patiently
 from visavis.types import TemplateSpace
+
+_RETRY_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +85,7 @@ class Store:
         self._inherited: list[sql.Engine] = []
         self.engine = connect(path, wait=wait)
         self._mine = threading.local()
+        self._left: float | None = None
         forks.watch(self)
 
     @contextmanager
@@ -92,6 +96,7 @@ class Store:
             return
         with self._transaction(writes=False) as transaction:
             yield transaction
+        self._wipe_later()
 
     @contextmanager
     def write(self) -> Iterator[Transaction]:
@@ -104,38 +109,65 @@ class Store:
             yield outer
             return
         with self._transaction(writes=True) as transaction:
-            self._mine.write, self._mine.erased = transaction, False
+            self._mine.write, self._mine.wipe = transaction, None
             try:
                 yield transaction
             finally:
                 self._mine.write = None
-        if self._mine.erased:
-            self.wipe()
+        if self._mine.wipe is not None:
+            self.wipe(whole=self._mine.wipe)
+        else:
+            self._wipe_later(least=0)
 
-    def wipe(self) -> None:
-        """Erase what was deleted from the write-ahead log too; left to a later call while others read.
+    def wipe(self, *, whole: bool = False) -> None:
+        """Write a small file anew without what was deleted, and empty the write-ahead log.
 
-        Inside a write of this thread it is done at its end.
+        Inside a write of this thread it is done at its end. While others read it cannot be done; later reads, writes
+        and `close` try again.
+
+        Args:
+            whole: Also write a file anew that is not small.
 
         Raises:
             InputError: It could not be done, for example on a full disk.
         """
         if self._outer() is not None:
-            self._mine.erased = True
+            self._mine.wipe = whole or bool(self._mine.wipe)
             return
         try:
             with in_plain_words(self.path), forks.no_fork():
-                wipe(self.engine)
+                done = wipe(self.engine, whole=whole)
         except InputError as error:
             raise InputError(
                 f"it is out of the gallery {self.path}, but its bytes are still in {self.path.name}-wal, which cannot "
                 "be emptied; make room on the disk, then run visavis gallery purge",
                 reason=error.reason,
             ) from error
+        self._left = None if done else time.monotonic()
+
+    @property
+    def is_wiped(self) -> bool:
+        """Whether nothing is left in the file, and in its log, of what was deleted."""
+        with self.read() as transaction:
+            return self._left is None and is_wiped(transaction.connection)
 
     def close(self) -> None:
         """Close all connections that nobody uses."""
+        self._wipe_later(least=0)
+        self.let_go()
+
+    def let_go(self) -> None:
+        """Close all connections that nobody uses, and do nothing else."""
         self.engine.dispose()
+
+    def _wipe_later(self, *, least: float = _RETRY_SECONDS) -> None:
+        """Try again to wipe what could not be wiped, when so many seconds went by."""
+        if self._left is None or time.monotonic() - self._left < least:
+            return
+        self._left = time.monotonic()
+        with suppress(InputError), in_plain_words(self.path), forks.no_fork():
+            if wipe(self.engine, whole=False, patient=False):
+                self._left = None
 
     def start_anew(self) -> None:
         """In a forked process: a connection of the parent is neither used nor closed here, so it is kept for good."""

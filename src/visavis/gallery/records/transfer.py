@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from visavis.errors import InputError, UsageError
 from visavis.gallery.records import tables as t
+from visavis.gallery.records.dialect import mark_erased
 from visavis.gallery.records.rows import portions, refresh
 from visavis.gallery.records.samples import sample_of, samples_query
 from visavis.gallery.records.store import Store, Transaction
@@ -119,6 +120,7 @@ def switch_space(transaction: Transaction, space: TemplateSpace, *, made_by: Pro
 
 
 def _drop(transaction: Transaction, fingerprint: str) -> int:
+    mark_erased(transaction.connection)
     result = transaction.connection.execute(t.template.delete().where(t.template.c.fingerprint == fingerprint))
     return int(result.rowcount)
 
