@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -81,7 +82,8 @@ def _ranked(searches: Searches, rank: int, share: NDArray[np.float64], name: str
     value = float(cmc(searches, [rank], weights=share)[0])
     hits = round(value * share[searches.mated].sum())
     misses = int(share[searches.mated].sum()) - hits
-    interval = _interval(hits, misses, _within(cmc_statistic(searches, rank), share), intervals)
+    most = _most(searches.mated, share, intervals)
+    interval = _interval(hits, misses, _within(cmc_statistic(searches, rank), share), intervals, most)
     return Figure(name=name, value=value, interval=interval, counts={"misses": misses, "hits": hits})
 
 
@@ -101,7 +103,8 @@ def _open(
         value = measure(searches, threshold, weights=share)
         total = int(share[trials].sum())
         events = round(value * total) if total else 0
-        interval = _interval(events, total - events, _within(statistic(searches, threshold), share), intervals)
+        most = _most(trials, share, intervals)
+        interval = _interval(events, total - events, _within(statistic(searches, threshold), share), intervals, most)
         yield Figure(
             name=f"{kind}.{name}",
             value=value,
@@ -127,9 +130,27 @@ def _oracle(searches: Searches, name: str, rate: float, intervals: PersonInterva
     )
 
 
-def _interval(events: int, others: int, statistic: Statistic, intervals: PersonIntervals) -> Interval | None:
-    """Over people; by counts where one side is too rare for that."""
+def _most(trials: NDArray[np.bool_], share: NDArray[np.float64], intervals: PersonIntervals) -> int:
+    """The most searches of one person among some."""
+    people = np.asarray(intervals.people_a)[trials & (share > 0)]
+    return int(np.unique(people, return_counts=True)[1].max(initial=1))
+
+
+def _interval(events: int, others: int, statistic: Statistic, intervals: PersonIntervals, most: int) -> Interval | None:
+    """Over resamples of people; by counts of people where one side is too rare for that.
+
+    Searches of one person are not independent, so what is counted is people with a search of the rarer side: the share
+    of searches is at most theirs, and at least theirs by the most searches that a person has. With one search a person
+    that is the interval of Clopper and Pearson.
+    """
     total = events + others
-    if total and not gated(events, total):
-        return clopper_pearson(events, total, LEVEL)
-    return intervals.of(statistic)
+    if not total or gated(events, total):
+        return intervals.of(statistic)
+    people = np.asarray(intervals.people_a)
+    shares = np.array([statistic((people == person).astype(np.float64)) for person in np.unique(people)])
+    shares = shares[np.isfinite(shares)]
+    rare = shares if events <= others else 1 - shares
+    exact = clopper_pearson(int((rare > 1e-12).sum()), len(rare), LEVEL)
+    low, high = exact.low / most, exact.high
+    ends = (low, high) if events <= others else (1 - high, 1 - low)
+    return replace(exact, low=ends[0], high=ends[1], unit="people")

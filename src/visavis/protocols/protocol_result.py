@@ -13,7 +13,11 @@ from visavis.protocols.plain import ends, plain
 LEVEL = 0.95
 """Nominal coverage of every interval."""
 ORACLE = "oracle threshold"
-METHODS = {"person": "bootstrap over people", "trial": "Clopper-Pearson over pairs"}
+METHODS = {
+    "person": "bootstrap over people",
+    "trial": "Clopper-Pearson over pairs",
+    "people": "Clopper-Pearson over people",
+}
 """What an interval resamples or counts, by `Interval.unit`."""
 
 

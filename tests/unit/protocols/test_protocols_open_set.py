@@ -10,7 +10,10 @@ from galleries import MADE_BY, SPACE
 from visavis.calibration.identification_fit import fit_identification
 from visavis.errors import InputError, UsageError
 from visavis.metrics.identification import cmc, fnir, fpir
+from visavis.metrics.intervals import clopper_pearson
 from visavis.metrics.searches import search
+from visavis.protocols.labelled import Labelled
+from visavis.protocols.open_set import _kinds
 from visavis.protocols.open_set_figures import open_set_figures, targets
 from visavis.protocols.open_set_searches import gallery_searches
 from visavis.protocols.open_set_split import split_open_set
@@ -103,6 +106,37 @@ def test_searches_of_a_gallery_file_are_those_of_a_table_of_all_similarities(cal
     assert figures["dir_oracle.1e-1"].label == "oracle threshold"
     wide = targets(calibration, size=79, strangers=60)["1e-1"]
     assert wide["low"] < 0.1 < wide["high"] and wide["people"] == 60
+
+
+@pytest.mark.parametrize("times", [1, 5])
+def test_few_events_are_counted_over_people_however_often_each_searches(calibration, times):
+    rng = np.random.default_rng(2)
+    centres = rng.normal(size=(140, 16))
+    enrolled, one = templates(faces(centres[:80], 0.2, rng)), faces(centres, 0.2, rng)
+    ids = [f"p{number:03}" for number in range(140)]
+    probes = templates(np.tile(one, (times, 1)))
+    found = gallery_searches(enrolled, ids[:80], probes, ids * times, calibration=calibration, at=FPIR(0.1))
+    people = np.array(ids * times)
+    for figure in open_set_figures(found, people, None, calibration=calibration, seed=0, resamples=20):
+        some = min(figure.counts.values())
+        if not figure.name.startswith("fpir") or some >= 10:
+            continue
+        exact = clopper_pearson(some // times, 60)
+        low, high = exact.low / times, exact.high
+        if figure.value > 0.5:
+            low, high = 1 - high, 1 - low
+        assert (figure.interval.low, figure.interval.high) == pytest.approx((low, high))
+        assert figure.interval.low <= figure.value <= figure.interval.high
+        assert figure.to_dict()["method"] == "Clopper-Pearson over people"
+        break
+    else:
+        pytest.fail("no figure has few events")
+
+
+def test_pictures_outside_the_folders_of_kinds_are_one_kind():
+    names = ("set/ann/1.jpg", "set/ann/profile/2.jpg", "set/bob/1.jpg")
+    labelled = Labelled(None, names, ("ann", "ann", "bob"), None, {})
+    assert _kinds(labelled, np.arange(3)).tolist() == ["other", "profile", "other"]
 
 
 def test_kinds_of_pictures_have_figures_of_their_own(calibration):
