@@ -79,7 +79,7 @@ def migrate_copy(
 
     Args:
         gallery: As it is at this moment; what is added later is not in the copy.
-        path: The new file; or the copy of this gallery that a call before was killed over.
+        path: The new file; or the copy that a call before was killed over, where neither has changed since.
         pipeline: See `migrate_gallery`.
         keep_old: See `migrate_gallery`.
         progress: See `migrate_gallery`.
@@ -97,7 +97,8 @@ def migrate_copy(
         copy = Gallery.open(path)
         if not is_copy_of(copy, gallery):
             raise InputError(
-                f"{path} is there already and is no copy of {gallery.path}; name a file that is not there",
+                f"{path} is there already and is no unfinished copy of {gallery.path} as it stands; name a file that "
+                "is not there",
                 reason="gallery.exists",
             )
     return copy, migrate_gallery(copy, pipeline, keep_old=keep_old, progress=progress)

@@ -1,6 +1,7 @@
 """Embeddings in tables, .npz, .csv and .parquet: round trips, what others write, and refusals."""
 
 import json
+import time
 from contextlib import suppress
 from dataclasses import replace
 
@@ -134,6 +135,16 @@ def test_what_visavis_embed_writes(tmp_path):
         ({"vectors": np.array(["a", "b"])}, "floats"),
         ({"vectors": np.float32(1)}, "single value"),
         ({"space": np.array(["a", "b"])}, "several spaces"),
+        ({"status": np.array(["failed", "ok"]), "vectors": np.zeros((2, 4))}, "in row 1 "),
+        ({"box": np.zeros((2, 2))}, r"'box' as float64 \(2, 2\); expected are numbers \(2, 4\)"),
+        ({"box": np.zeros(2)}, r"'box' as float64 \(2,\)"),
+        ({"box": np.zeros(2, [("a", "f4"), ("b", "f4")])}, "'box' as"),
+        ({"score": np.zeros((2, 2))}, r"'score' as float64 \(2, 2\)"),
+        ({"score": np.array(["x", "y"])}, "'score' as <U1"),
+        ({"score": np.array(["2020-01-01"] * 2, "M8[D]")}, "'score' as datetime64"),
+        ({"norm": np.array([1j, 2])}, "'norm' as complex128"),
+        ({"ids": np.array([["a", "x"], ["b", "y"]])}, r"'ids' as <U1 \(2, 2\)"),
+        ({"ids": np.array(["a", "b" * 40_000])}, "40000 characters in one ids"),
         ({"meta": np.array("{")}, "no JSON"),
         ({"meta": np.array("[1]")}, "no JSON object"),
         ({"meta": np.array('{"template_space": {"detector": 1}}')}, "where its templates come from"),
@@ -168,6 +179,11 @@ def test_options_that_would_do_nothing_are_refused(tmp_path, column, options):
     assert len(read_npz_embeddings(tmp_path / "a.npz")) == 2
 
 
+def test_empty_cells_of_the_space_say_nothing(tmp_path):
+    (tmp_path / "a.csv").write_text('person,vector,space\na,"[1,2]",\nb,"[3,2]",\n')
+    assert read_csv_embeddings(tmp_path / "a.csv").fingerprint is None
+
+
 def test_files_without_vectors_or_people(tmp_path):
     np.savez(tmp_path / "a.npz", other=np.arange(3))
     with pytest.raises(InputError, match="no column of vectors; it has none"):
@@ -199,6 +215,15 @@ class TestPeopleOfPictures:
         pictures = ["db/ada/1.jpg", r"C:\db\bob\2.b.jpg", "set.tar::top/eve/3.jpg"]
         assert people_of_pictures("x", pictures, None) == ["ada", "bob", "eve"]
         assert people_of_pictures("x", pictures, "file") == ["1", "2.b", "3"]
+
+    def test_a_name_that_stands_in_every_row_is_split_once(self):
+        """A Parquet file holds such a text once, however many rows name it."""
+        name = "/a" * 16_000 + "/ada/1.jpg"
+        begin = time.perf_counter()
+        assert set(people_of_pictures("x", [name] * 100_000, "folder")) == {"ada"}
+        assert time.perf_counter() - begin < 5  # 400 s when each row is split
+        with pytest.raises(InputError, match="66000000 characters in one name of a picture"):
+            people_of_pictures("x", ["/a" * 33_000_000] * 2000, None)
 
     def test_one_folder_may_be_one_person_or_many(self):
         with pytest.raises(UsageError, match="--person folder"):

@@ -180,6 +180,9 @@ class TestDeepFace:
             ([_row("db/a/1.jpg", "x")], "no list of any numbers in row 0"),
             ([_row("db/a/1.jpg", [True])], "no list"),
             ([_row("db/a/1.jpg", [1.0]), _row("db/b/1.jpg", [1.0, 2.0])], "no list of 1 numbers in row 1"),
+            ([_row("db/a/1.jpg", None), _row("db/a/1.jpg", "x")], "numbers in row 1"),
+            ([_row("db/a/1.jpg", None), _row("1.jpg", [1.0])], "'1.jpg' in row 1"),
+            ([_row("a/" * 20_000, [1.0])], "40000 characters in one name of a picture"),
             ([_row("db/a/1.jpg", [10**400])], "too large"),
             ([_row("db/a/1.jpg", [0.0])], "zero or not finite"),
             ([_row("db/a/1.jpg", [1.0], target_x="1")], "box that is no numbers"),
@@ -189,6 +192,15 @@ class TestDeepFace:
     def test_rows_that_cannot_be_used(self, tmp_path, rows, words):
         with pytest.raises(InputError, match=words) as caught:
             self._read(tmp_path, rows)
+        assert caught.value.reason == "exchange.vectors"
+
+    def test_a_list_that_is_named_a_million_times_is_refused(self, tmp_path):
+        """A hundred kilobytes that would be 64 GB of vectors; some repetition is no harm."""
+        shared = [0.5] * 4096
+        row = _row("db/a/1.jpg", shared)
+        assert len(self._read(tmp_path, [row, dict(row), row])) == 3
+        with pytest.raises(InputError, match="100000 embeddings of 4096 numbers") as caught:
+            self._read(tmp_path, [row] * 100_000)
         assert caught.value.reason == "exchange.vectors"
 
     def test_rows_that_are_one_object_and_rings(self, tmp_path):

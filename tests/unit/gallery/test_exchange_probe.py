@@ -39,6 +39,16 @@ def test_a_file_that_ends_the_process_is_refused_and_the_next_one_is_read(good):
     assert parquet_probe._PROBER._process.pid != process.pid
 
 
+def test_modules_of_the_folder_it_runs_in_are_not_run(good, tmp_path, monkeypatch):
+    for name in ("json", "pyarrow", "visavis", "sitecustomize"):
+        (tmp_path / f"{name}.py").write_text(f"open({str(tmp_path / 'ran')!r}, 'w').close()")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    parquet_probe._PROBER.close()
+    probe(good, "good")
+    assert not (tmp_path / "ran").exists()
+
+
 def test_threads_take_turns(good, tmp_path):
     (tmp_path / "b.parquet").write_bytes(b"PAR1" * 5)
     bad = ByteSpan.of_file(tmp_path / "b.parquet")

@@ -21,6 +21,8 @@ from visavis.gallery.consent import Consent
 from visavis.gallery.exchange.archive import GalleryArchive
 from visavis.gallery.exchange.archive_export import export_gallery
 from visavis.gallery.exchange.archive_import import import_gallery
+from visavis.gallery.exchange.copy import copy_gallery
+from visavis.gallery.exchange.embedding_export import WRITERS, embeddings_of_gallery, write_faiss_gallery
 from visavis.gallery.gallery import Gallery
 from visavis.io.encode import to_bytes
 
@@ -35,8 +37,8 @@ def full(folder, **options):
     made.add_person("ann", name="Ann", consent=Consent("form 1", NOW), expires=NOW + timedelta(days=9))
     made.add_samples([sample("ann", 1, crop=crop(1)), sample("ann", 2, quality=float("nan")), sample("bob", 1)])
     made.add_samples([sample("eve", number, crop=crop(number)) for number in range(3, 6)])
-    made.add_person("late", consent=Consent("form 2", NOW, NOW + timedelta(days=1)))
     made.add_samples([sample("late", 7)])
+    made.update_person("late", consent=Consent("form 2", NOW, NOW + timedelta(days=1)))
     made.remove_sample(made.samples("eve")[0].sample, reason="not her")
     made.move_sample(made.samples("eve")[0].sample, to="bob", reason="it is Bob")
     made.add_person("gone")
@@ -164,8 +166,8 @@ class TestMerge:
         (tmp_path / "b").mkdir()
         other = gallery(tmp_path / "b")
         other.add_person("bob", consent=Consent("form", NOW, NOW))
-        other.add_person("eve", expires=datetime(2000, 1, 1, tzinfo=UTC))
         other.add_samples([sample("eve", 4, crop=crop(4))])
+        other.update_person("eve", expires=datetime(2000, 1, 1, tzinfo=UTC))
         taken = import_gallery(GalleryArchive(tmp_path / "copy"), other.path)
         assert [other.person(one).samples for one in ("bob", "eve", "ann")] == [0, 1, 2]
         assert "2 people who expired or withdrew consent: bob, eve" in taken.notes[0]
@@ -240,7 +242,16 @@ class TestHostileRows:
         [
             ("people.parquet", _set(person=""), "1 to 200 characters"),
             ("people.parquet", _set(person="a\nb"), "cannot be shown"),
-            ("people.parquet", _set(person="a" * 100_000), "1 to 200 characters"),
+            ("people.parquet", _set(person="a" * 3000), "1 to 200 characters"),
+            ("people.parquet", _set(person="a" * 100_000), "text of 100000 characters"),
+            ("samples.parquet", _set(source="/a" * 100_000), "text of 200000 characters"),
+            ("people.parquet", _set(metadata='{"a": NaN}'), "NaN is no number"),
+            ("events.parquet", _set(detail='{"a": 1e999}'), "1e999 is no number"),
+            ("events.parquet", _set(detail='{"a": ' + "[" * 900 + "]" * 900 + "}"), "32 levels"),
+            ("events.parquet", _set(detail='{"a": ["\\u0000"]}'), "NUL"),
+            ("events.parquet", _set(who="\x1b[31mX\n"), "who is 1 to 1000 characters that can be shown"),
+            ("events.parquet", _set(what=""), "what is 1 to"),
+            ("corrections.parquet", _set(reason="a\u202eb"), "reason is 1 to"),
             ("people.parquet", _set(metadata="[1]"), "no object"),
             ("people.parquet", _set(metadata="{"), "is none"),
             ("people.parquet", _set(metadata="[" * 100_000), "is none|longer"),
@@ -272,7 +283,7 @@ class TestHostileRows:
             ("crops.parquet", _set(sample=None), "without sample"),
             ("events.parquet", _set(what="x" * 100), "what of more than 32"),
             ("events.parquet", _set(detail="3"), "no object"),
-            ("corrections.parquet", _set(reason="x" * 100_000), "reason of more than 1000"),
+            ("corrections.parquet", _set(reason="x" * 100_000), "text of 100000 characters"),
         ],
     )
     def test_they_are_refused_and_nothing_is_left(self, copy, name, change, words):
@@ -465,6 +476,24 @@ def test_where_an_export_cannot_go(tmp_path):
     assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
+def test_a_gallery_is_never_written_over(tmp_path):
+    """Whatever its name, and whatever is written: faces, people or all of it."""
+    made = full(tmp_path)
+    made.close()
+    for name in ("a.tar", "a.npz", "a.csv", "a.parquet", "a.faiss", "b.faiss.people.csv"):
+        copy_gallery(made, tmp_path / name).close()
+    before = {path.name: path.read_bytes() for path in tmp_path.glob("[ab].*") if "-" not in path.name}
+    found = embeddings_of_gallery(made)
+    calls = [lambda: export_gallery(made, tmp_path / "a.tar")]
+    calls += [lambda path=f"a{kind}", write=write: write(tmp_path / path, found) for kind, write in WRITERS.items()]
+    calls += [lambda path=path: write_faiss_gallery(made, tmp_path / path) for path in ("a.faiss", "b.faiss")]
+    for call in calls:
+        with pytest.raises(UsageError, match="is a gallery or another database"):
+            call()
+    made.close()
+    assert {name: (tmp_path / name).read_bytes() for name in before} == before and len(before) == 6
+
+
 def test_a_copy_is_opened_like_any_gallery(tmp_path):
     export_gallery(full(tmp_path), tmp_path / "a.tar")
     import_gallery(GalleryArchive(tmp_path / "a.tar"), tmp_path / "b.gallery").gallery.close()
@@ -472,6 +501,22 @@ def test_a_copy_is_opened_like_any_gallery(tmp_path):
     assert other.add_samples([sample("new", 1)]) == [8]
     with pytest.raises(InputError, match="gallery"):
         import_gallery(GalleryArchive(tmp_path / "a.tar"), tmp_path / "a.tar")
+
+
+@pytest.mark.parametrize(("name", "column"), [("people.parquet", "expires"), ("samples.parquet", "created")])
+@pytest.mark.parametrize("moment", [9 * 10**18, -9 * 10**18])
+def test_dates_that_no_calendar_has_are_refused(copy, tmp_path, name, column, moment):
+    import pyarrow as arrow
+    import pyarrow.parquet as parquet
+
+    table = parquet.read_table(copy / name)
+    place = table.schema.get_field_index(column)
+    moments = arrow.array([moment] * len(table), arrow.int64()).cast(table.schema.field(column).type)
+    parquet.write_table(table.set_column(place, table.schema.field(column), moments), copy / name)
+    fitted(copy, **{name: {}})
+    with pytest.raises(InputError, match="years 1 to 9999") as caught:
+        import_gallery(GalleryArchive(copy), tmp_path / "b.gallery")
+    assert caught.value.reason == "exchange.archive" and not (tmp_path / "b.gallery").exists()
 
 
 def test_parquet_that_is_none_is_found_before_anything_is_written(copy):

@@ -13,6 +13,7 @@ from PIL import Image, ImageEnhance
 
 from galleries import crop, followed, sample
 from visavis.errors import InputError, SpaceError, UsageError
+from visavis.gallery.exchange.copy import copy_gallery, is_copy_of
 from visavis.gallery.gallery import Gallery
 from visavis.gallery.sample import NewSample
 from visavis.pipeline.gallery_migration import migrate_copy, migrate_gallery
@@ -139,11 +140,29 @@ def test_a_copy_leaves_the_gallery_as_it_is(gallery, old, new, tmp_path):
     np.testing.assert_array_equal(vectors(gallery, "collins"), before[0])
     assert gallery.revision == before[1] and copy.check() == []
     np.testing.assert_array_equal(copy.crop(3), gallery.crop(3))
-    with pytest.raises(UsageError, match="already"):
+    with pytest.raises(InputError, match="no unfinished copy"):
         migrate_copy(gallery, tmp_path / "b.gallery", new)
     Gallery.create(tmp_path / "c.gallery", space=old.space, made_by=old.made_by)
-    with pytest.raises(InputError, match="no copy"):
+    with pytest.raises(InputError, match="no unfinished copy"):
         migrate_copy(gallery, tmp_path / "c.gallery", new)
+
+
+def test_only_an_unfinished_copy_is_gone_on_with(gallery, new, tmp_path):
+    """A copy of a copy, one that was enrolled into, and one of a gallery that has changed since are left alone."""
+    first = copy_gallery(gallery, tmp_path / "b.gallery")
+    vector = first.vectors([1])[0]
+    copies = {"of a copy": copy_gallery(first, tmp_path / "c.gallery"), "enrolled into": first}
+    first.add_samples([sample("later", 1, vector=vector)])
+    for copy in copies.values():
+        before = copy.revision, copy.space
+        with pytest.raises(InputError, match="no unfinished copy") as caught:
+            migrate_copy(gallery, copy.path, new)
+        assert caught.value.reason == "gallery.exists" and (copy.revision, copy.space) == before
+    killed = copy_gallery(gallery, tmp_path / "d.gallery")
+    assert is_copy_of(killed, gallery) and not is_copy_of(gallery, killed)
+    gallery.remove_person("collins", reason="asked to")
+    with pytest.raises(InputError, match="no unfinished copy"):
+        migrate_copy(gallery, killed.path, new)
 
 
 def test_missing_crops_are_counted_and_named(tmp_path, old, new, photos):

@@ -33,6 +33,7 @@ from visavis.gallery.exchange.manifest import (
     Manifest,
 )
 from visavis.gallery.exchange.parquet import parquet
+from visavis.gallery.exchange.target import no_database
 
 if TYPE_CHECKING:
     from visavis.gallery.gallery import Gallery
@@ -75,7 +76,7 @@ def export_gallery(
         InputError: The gallery cannot be read.
         DependencyError: pyarrow is not installed.
     """
-    target = Path(out)
+    target = no_database(out)
     as_tar = target.suffix.lower() == TAR
     if os.path.lexists(target) and not (as_tar and target.is_file() and not target.is_symlink()):
         raise UsageError(f"{target} is there already; name a folder that is not, or a file NAME{TAR}")

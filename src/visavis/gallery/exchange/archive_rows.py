@@ -59,6 +59,9 @@ _MAY_BE_NONE = {
 }  # fmt: skip
 VECTOR = "vector"
 _LARGEST_JSON = {PEOPLE: 1 << 18, EVENTS: 1 << 26}
+_LONGEST_TEXT = 4096
+"""Characters of the longest text that a gallery keeps, the name of a picture."""
+_DEEPEST_JSON = 32
 _MOST_JSON = 1 << 28
 """Characters of JSON in all rows that are read at a time."""
 
@@ -98,11 +101,14 @@ def rows_of(name: str, batch: Any, *, where: str) -> list[Row]:
     """Rows as a gallery takes them; vectors are left to `vectors_of`.
 
     Raises:
-        InputError: ``exchange.archive``: a field is empty that may not be, or JSON that is none.
+        InputError: ``exchange.archive``: a field is empty that may not be, a text that no gallery keeps, a date that no
+            calendar has, or JSON that is none.
     """
     columns = {}
-    for column in _COLUMNS[name]:
-        values = values_of(batch.column(column))
+    for column, kind in _COLUMNS[name].items():
+        values = _moments(where, name, batch.column(column)) if kind == _MOMENT else values_of(batch.column(column))
+        if kind == _TEXT and _JSON.get(name) != column:
+            _check_length(where, name, values)
         if None in values and (column not in _MAY_BE_NONE or name == CROPS):
             raise refused(where, f"has a row of {name} without {column}")
         columns[column] = _parsed(where, name, values) if _JSON.get(name) == column else values
@@ -123,13 +129,55 @@ def vectors_of(batch: Any, *, where: str) -> NDArray[np.float32]:
     return found
 
 
+def _moments(where: str, name: str, column: Any) -> list[Any]:
+    try:
+        return values_of(column)
+    except (OverflowError, ValueError) as error:
+        raise refused(where, f"has a date in {name} outside of the years 1 to 9999") from error
+
+
+def _check_length(where: str, name: str, values: list[str | None]) -> None:
+    longest = max((len(value) for value in values if value), default=0)
+    if longest > _LONGEST_TEXT:
+        raise refused(where, f"has a text of {longest} characters in {name}; a gallery keeps up to {_LONGEST_TEXT}")
+
+
 def _parsed(where: str, name: str, texts: list[str]) -> list[dict[str, Any]]:
     if max(map(len, texts), default=0) > _LARGEST_JSON[name] or sum(map(len, texts)) > _MOST_JSON:
         raise refused(where, f"has JSON in {name} that is longer than {_LARGEST_JSON[name]} characters")
     try:
-        values = [json.loads(text) for text in texts]
+        values = [json.loads(text, parse_constant=_no_number, parse_float=_finite) for text in texts]
     except (ValueError, RecursionError) as error:
         raise refused(where, f"has JSON in {name} that is none ({error})") from error
     if not all(isinstance(value, dict) for value in values):
         raise refused(where, f"has JSON in {name} that is no object")
+    if not all(_is_storable(value) for value in values):
+        raise refused(where, f"has JSON in {name} of more than {_DEEPEST_JSON} levels, or with NUL characters")
     return values
+
+
+def _no_number(text: str) -> float:
+    raise ValueError(f"{text} is no number of JSON")
+
+
+def _finite(text: str) -> float:
+    value = float(text)
+    return value if abs(value) < float("inf") else _no_number(text[:40])
+
+
+def _is_storable(value: Any) -> bool:
+    """Whether JSON is not too deep and without NUL; without recursion, for it may be built to break that."""
+    level = [value]
+    for _ in range(_DEEPEST_JSON + 1):
+        if any("\0" in item for item in level if isinstance(item, str)):
+            return False
+        level = [part for item in level for part in _parts(item)]
+        if not level:
+            return True
+    return False
+
+
+def _parts(item: Any) -> list[Any]:
+    if isinstance(item, dict):
+        return [*item, *item.values()]
+    return item if isinstance(item, list) else []

@@ -17,6 +17,7 @@ from visavis.gallery.exchange.embeddings import (
     checked_embeddings,
     described,
     require_distinct,
+    require_short,
     wrong,
 )
 from visavis.gallery.exchange.person_of import people_of_pictures
@@ -62,9 +63,9 @@ def embeddings_of(
     found = np.asarray(vectors)
     keep, notes = _good_rows(where, columns, len(found))
     texts = {name: _texts(where, name, columns[name], keep) for name in TEXTS if name in columns}
-    numbers = {name: np.asarray(columns[name])[keep] for name in (*NUMBERS, BOX) if name in columns}
+    numbers = {name: _numbers(where, name, columns[name])[keep] for name in (*NUMBERS, BOX) if name in columns}
     pictures = _one(texts, PICTURES)
-    people = _people(where, texts, pictures, person=person, several=several)
+    people = _people(where, texts, pictures, keep, person=person, several=several)
     space, made_by = _origin(where, about)
     return described(
         where,
@@ -79,6 +80,7 @@ def embeddings_of(
             quality=numbers.get("quality"),
             norms=numbers.get("norm"),
             names=[name or None for name in texts["name"]] if "name" in texts else None,
+            numbers=keep,
             notes=notes,
         ),
         fingerprint=_fingerprint(where, texts, about),
@@ -147,11 +149,26 @@ def _one(columns: Mapping[str, Any], names: Sequence[str]) -> Any:
 
 def _texts(where: str, name: str, column: Any, keep: NDArray[np.int64]) -> list[str]:
     """A column as texts; ids may be whole numbers, bytes are UTF-8."""
+    if isinstance(column, np.ndarray) and (column.dtype.kind not in "iuUS" or column.ndim != 1):
+        raise wrong(
+            where,
+            f"has the column {name!r} as {column.dtype} {column.shape}; expected are texts, or whole numbers for ids, "
+            "one a row",
+        )
     values = column.tolist() if isinstance(column, np.ndarray) else list(column)
-    if isinstance(column, np.ndarray) and column.dtype.kind not in "iuUS":
-        raise wrong(where, f"has the column {name!r} as {column.dtype}; expected are texts, or whole numbers for ids")
-    return [value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
-            for value in (values[row] for row in keep)]  # fmt: skip
+    texts = [value.decode("utf-8", "backslashreplace") if isinstance(value, bytes) else str(value)
+             for value in (values[row] for row in keep)]  # fmt: skip
+    require_short(where, name, texts)
+    return texts
+
+
+def _numbers(where: str, name: str, column: Any) -> NDArray[Any]:
+    """A column of numbers, one a row, or four of a box."""
+    values = np.asarray(column)
+    wanted = (len(values), 4) if name == BOX else (len(values),)
+    if values.dtype.kind not in "fiu" or values.shape != wanted:
+        raise wrong(where, f"has the column {name!r} as {values.dtype} {values.shape}; expected are numbers {wanted}")
+    return values
 
 
 def _good_rows(where: str, columns: Columns, count: int) -> tuple[NDArray[np.int64], list[str]]:
@@ -169,6 +186,7 @@ def _people(
     where: str,
     texts: Mapping[str, list[str]],
     pictures: list[str] | None,
+    numbers: NDArray[np.int64],
     *,
     person: PersonRule | None,
     several: bool,
@@ -182,16 +200,16 @@ def _people(
         return list(people)
     if ids is not None:
         if not several:
-            require_distinct(where, ids)
+            require_distinct(where, ids, numbers)
         return list(ids)
     if pictures is None:
         raise wrong(where, "names no people: it needs a column person, id or image")
-    return people_of_pictures(where, pictures, person)
+    return people_of_pictures(where, pictures, person, numbers)
 
 
 def _fingerprint(where: str, texts: Mapping[str, list[str]], about: str | None) -> str | None:
     told = _parsed(where, about).get("space") if about else None
-    found = set(texts.get("space", ())) | ({told} if isinstance(told, str) else set())
+    found = (set(texts.get("space", ())) | ({told} if isinstance(told, str) else set())) - {""}  # empty: not known
     if len(found) > 1:
         raise wrong(where, f"holds templates of several spaces: {', '.join(sorted(found)[:3])}; import them apart")
     return found.pop() if found else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import deque
 from pathlib import Path
 
 from visavis.gallery.exchange.archive_import import new_gallery
@@ -45,8 +46,12 @@ def copy_gallery(gallery: Gallery, path: str | Path, *, who: str | None = None) 
 
 
 def is_copy_of(copy: Gallery, original: Gallery) -> bool:
-    """Whether `copy_gallery` made one of the other."""
-    return any(
+    """Whether `copy_gallery` made one of the other, and neither was changed since."""
+    own, other = copy.info, original.info
+    if (own.space.fingerprint, own.people, own.samples) != (other.space.fingerprint, other.people, other.samples):
+        return False
+    last = deque(copy.events(), maxlen=1)
+    return all(
         event.what == "imported" and event.detail.get("copy") is True and event.detail.get("source") == original.uuid
-        for event in copy.events()
+        for event in last
     )

@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from visavis.gallery.exchange.columns import BOX, NUMBERS, TEXTS, VECTORS, columns_of, embeddings_of
 from visavis.gallery.exchange.embeddings import LONGEST, Embeddings, PersonRule, wrong
+from visavis.gallery.exchange.target import no_database
 from visavis.io.atomic import write_output
 from visavis.io.csv_rows import csv_pieces
 from visavis.io.files import open_regular
@@ -95,7 +96,7 @@ def write_csv_embeddings(path: str | Path, found: Embeddings) -> Path:
     for name, values in columns_of(found).items():
         wide = isinstance(values, np.ndarray) and values.ndim == 2
         header += [f"{name}_{place}" for place in range(values.shape[1])] if wide else [name]
-    return write_output(path, csv_pieces(header, _cells(found)))
+    return write_output(no_database(path), csv_pieces(header, _cells(found)))
 
 
 def _cells(found: Embeddings) -> Iterator[list[str]]:

@@ -16,6 +16,7 @@ from visavis.gallery.exchange.embeddings import Embeddings
 from visavis.gallery.exchange.faiss_file import SIDECAR, write_faiss_embeddings
 from visavis.gallery.exchange.npz_file import write_npz_embeddings
 from visavis.gallery.exchange.parquet_file import write_parquet_embeddings
+from visavis.gallery.exchange.target import no_database
 from visavis.gallery.person import may_be_found
 from visavis.io.atomic import write_output
 from visavis.io.csv_rows import csv_rows
@@ -66,6 +67,7 @@ def embeddings_of_gallery(gallery: Gallery) -> Embeddings:
         scores=numbers["score"],
         quality=numbers["quality"],
         names=tuple(usable[key]["name"] for key in columns["person"]),
+        numbers=np.arange(len(columns["person"])),
         fingerprint=info.space.fingerprint,
         space=info.space,
         made_by=info.made_by,
@@ -86,18 +88,20 @@ def write_faiss_gallery(gallery: Gallery, path: str | Path) -> int:
         UsageError: A path cannot be written.
         DependencyError: faiss is not installed.
     """
-    usable = {person.key: person for person in gallery.people() if person.usable()}
+    target, names = no_database(path), no_database(f"{path}{SIDECAR}")
     rows: dict[int, NDArray[np.float32]] = {}
     for part in gallery.changes(0):
         for gone in part.removed.tolist():
             rows.pop(gone, None)
-        rows |= {key: row for key, row in zip(part.keys.tolist(), part.vectors, strict=True) if key in usable}
-    if not rows:
+        rows |= dict(zip(part.keys.tolist(), part.vectors, strict=True))
+    # Who may be found is asked last: nobody goes out who withdrew or expired while the rows were read.
+    usable = {person.key: person for person in gallery.people() if person.usable()}
+    keys = sorted(rows.keys() & usable.keys())
+    if not keys:
         raise _empty(gallery)
-    keys = sorted(rows)
-    write_faiss_embeddings(path, np.stack([rows[key] for key in keys]), np.array(keys, np.int64))
     table = [(key, harmless(usable[key].person), harmless(usable[key].name or "")) for key in keys]
-    write_output(f"{path}{SIDECAR}", csv_rows(("id", "person", "name"), table))
+    write_output(names, csv_rows(("id", "person", "name"), table))  # first: without it ids are taken for people
+    write_faiss_embeddings(target, np.stack([rows[key] for key in keys]), np.array(keys, np.int64))
     return len(keys)
 
 

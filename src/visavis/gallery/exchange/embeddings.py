@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
@@ -18,10 +18,13 @@ PERSON_RULES: tuple[PersonRule, ...] = ("folder", "file")
 LONGEST = 1 << 16
 """Values of a vector at most."""
 
+LONGEST_TEXT = 1 << 15
+"""Characters of an id, a name or the path of a picture at most; a file may repeat one a million times."""
+
 UNIT = 1e-3
 """How far the length of a unit vector may be from 1."""
 _SHOWN = 5
-_COLUMNS = ("people", "vectors", "norms", "sources", "digests", "boxes", "scores", "quality", "names")
+_COLUMNS = ("people", "vectors", "norms", "sources", "digests", "boxes", "scores", "quality", "names", "numbers")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -38,6 +41,7 @@ class Embeddings:
         scores: float32 ``(N,)`` of the detector; NaN where unknown.
         quality: float32 ``(N,)`` in 0..100; NaN where unknown.
         names: What each row's person is called; None where unknown.
+        numbers: int64 ``(N,)``: which row of the file each is, counted from 0; some of the file are left out.
         fingerprint: Of the template space, where the file says it.
         space: The template space, where the file says it in full.
         made_by: What computed the vectors, where the file says it.
@@ -53,6 +57,7 @@ class Embeddings:
     scores: NDArray[np.float32]
     quality: NDArray[np.float32]
     names: tuple[str | None, ...]
+    numbers: NDArray[np.int64]
     fingerprint: str | None = None
     space: TemplateSpace | None = None
     made_by: Provenance | None = None
@@ -106,6 +111,7 @@ def checked_embeddings(
     quality: NDArray[Any] | None = None,
     norms: NDArray[Any] | None = None,
     names: Sequence[str | None] | None = None,
+    numbers: NDArray[np.int64] | None = None,
     notes: Sequence[str] = (),
 ) -> Embeddings:
     """Embeddings whose rows have been looked at; vectors are divided by their length.
@@ -121,6 +127,7 @@ def checked_embeddings(
         quality: ``(N,)``.
         norms: ``(N,)``: lengths before, where the file knows them; else those of the vectors.
         names: What the people are called.
+        numbers: Which row of the file each is; all of them in order when None.
         notes: What else a reader should know.
 
     Raises:
@@ -135,12 +142,15 @@ def checked_embeddings(
         raise wrong(where, f"holds vectors as {found.dtype} {found.shape}; expected are floats (N, D)")
     if len(found) != count:
         raise wrong(where, f"holds {len(found)} vectors and {count} ids; each row needs both")
+    numbers = np.arange(count) if numbers is None else numbers
     with np.errstate(over="ignore"):  # too large becomes infinite, and is refused below
         found = found.astype(np.float32)
     lengths = np.sqrt(np.einsum("nd,nd->n", found, found, dtype=np.float64))
     bad = np.flatnonzero(~(np.isfinite(lengths) & (lengths > 0)))
     if bad.size:
-        raise wrong(where, f"holds vectors that are zero or not finite, in {rows_named(bad)}; leave those rows out")
+        raise wrong(
+            where, f"holds vectors that are zero or not finite, in {rows_named(numbers[bad])}; leave those rows out"
+        )
     unlike = int((np.abs(lengths - 1) > UNIT).sum())
     told = [*notes]
     if unlike:
@@ -156,9 +166,10 @@ def checked_embeddings(
         scores=unknown if scores is None else np.asarray(scores, np.float32),
         quality=unknown if quality is None else np.asarray(quality, np.float32),
         names=tuple(names) if names is not None else (None,) * count,
+        numbers=numbers,
         notes=tuple(told),
     )
-    for name in ("norms", "sources", "digests", "boxes", "scores", "quality", "names"):
+    for name in _COLUMNS[2:]:
         if len(getattr(made, name)) != count:
             raise UsageError(f"{where}: {name} has {len(getattr(made, name))} rows; the people {count}")
     return made
@@ -191,14 +202,30 @@ def _norms(lengths: NDArray[np.float64], told: NDArray[Any] | None) -> NDArray[n
     return np.where(np.abs(lengths - 1) > UNIT, lengths, np.asarray(told, np.float64)).astype(np.float32)
 
 
-def require_distinct(where: str, ids: Sequence[str]) -> None:
+def require_short(where: str, name: str, texts: Iterable[str]) -> None:
+    """Refuse texts that are longer than any id, name or path.
+
+    Raises:
+        InputError: ``exchange.vectors``.
+    """
+    longest = max(map(len, texts), default=0)
+    if longest > LONGEST_TEXT:
+        raise wrong(where, f"has {longest} characters in one {name}; at most {LONGEST_TEXT} are read")
+
+
+def require_distinct(where: str, ids: Sequence[str], numbers: NDArray[np.int64] | None = None) -> None:
     """Refuse ids that stand twice.
+
+    Args:
+        where: The file, for messages.
+        ids: An id a row.
+        numbers: Which row of the file each is; all of them in order when None.
 
     Raises:
         InputError: ``exchange.vectors``; names the first of them with its rows.
     """
     first: dict[str, int] = {}
-    for row, one in enumerate(ids):
+    for row, one in zip(range(len(ids)) if numbers is None else numbers.tolist(), ids, strict=True):
         if one in first:
             raise wrong(
                 where,

@@ -18,6 +18,7 @@ from visavis._require import require
 from visavis.errors import InputError
 from visavis.gallery.exchange.csv_file import read_text_rows
 from visavis.gallery.exchange.embeddings import LONGEST, Embeddings, checked_embeddings, require_distinct
+from visavis.gallery.exchange.target import no_database
 from visavis.io._unreadable import printable
 from visavis.io.atomic import write_output
 from visavis.io.files import is_file, read_file
@@ -120,7 +121,7 @@ def write_faiss_embeddings(path: str | Path, vectors: NDArray[np.float32], ids: 
     faiss = require("faiss", extra="gallery", why="writing a FAISS index")
     index = faiss.IndexIDMap2(faiss.IndexFlatIP(int(vectors.shape[1])))
     index.add_with_ids(np.ascontiguousarray(vectors, np.float32), np.ascontiguousarray(ids, np.int64))
-    return write_output(path, faiss.serialize_index(index).tobytes())
+    return write_output(no_database(path), faiss.serialize_index(index).tobytes())
 
 
 def refused(where: str, text: str) -> InputError:

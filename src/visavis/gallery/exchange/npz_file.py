@@ -9,6 +9,7 @@ import numpy as np
 
 from visavis.gallery.exchange.columns import BOX, NUMBERS, TEXTS, VECTORS, about_text, columns_of, embeddings_of
 from visavis.gallery.exchange.embeddings import Embeddings, PersonRule, wrong
+from visavis.gallery.exchange.target import no_database
 from visavis.io.atomic import write_output
 from visavis.io.npz import read_npz
 
@@ -54,4 +55,4 @@ def write_npz_embeddings(path: str | Path, found: Embeddings) -> Path:
         arrays[_META] = np.array(about_text(found.space, found.made_by))
     stream = io.BytesIO()
     np.savez(stream, **arrays)  # type: ignore[arg-type]
-    return write_output(path, stream.getvalue())
+    return write_output(no_database(path), stream.getvalue())

@@ -13,6 +13,7 @@ from visavis.gallery.exchange.byte_span import ByteSpan
 from visavis.gallery.exchange.columns import BOX, NUMBERS, TEXTS, VECTORS, about_text, columns_of, embeddings_of
 from visavis.gallery.exchange.embeddings import Embeddings, PersonRule, wrong
 from visavis.gallery.exchange.parquet import ParquetRows, arrow, parquet, values_of
+from visavis.gallery.exchange.target import no_database
 from visavis.io.atomic import write_output
 
 _ABOUT = b"visavis"
@@ -74,7 +75,7 @@ def write_parquet_embeddings(path: str | Path, found: Embeddings) -> Path:
         table = table.replace_schema_metadata({_ABOUT: about_text(found.space, found.made_by).encode()})
     sink = io.BytesIO()
     parquet().write_table(table, sink)
-    return write_output(path, sink.getvalue())
+    return write_output(no_database(path), sink.getvalue())
 
 
 def list_column(values: NDArray[Any]) -> Any:

@@ -21,6 +21,7 @@ from visavis.io._unreadable import printable
 
 _SPARE = 1 << 31
 """Bytes that the process may take besides what a file declares."""
+_CODE = f"import sys; sys.path[:] = {{!a}}; from {__name__} import serve; serve()"
 
 
 class _Prober:
@@ -77,11 +78,11 @@ class _Prober:
         if self._process is None or self._owner != os.getpid() or self._process.poll() is not None:
             self._owner = os.getpid()
             self._process = subprocess.Popen(
-                [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+                # -I: neither the folder it runs in nor the environment says where modules come from; only this path.
+                [sys.executable, "-I", "-c", _CODE.format([part for part in sys.path if part])],
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
                 stderr=subprocess.DEVNULL,
-                env={**os.environ, "PYTHONPATH": os.pathsep.join(part for part in sys.path if part)},
                 encoding="utf-8",
             )
         return self._process

@@ -219,9 +219,13 @@ def _person_values(row: Mapping[str, Any]) -> Row:
 
 
 def _history_values(row: Mapping[str, Any]) -> Row:
-    """A correction or an event without its number; texts are as long as a gallery would write them."""
+    """A correction or an event without its number; texts are those that a gallery would write.
+
+    Raises:
+        InputError: They are not.
+    """
     for name, longest in _HISTORY.items():
-        if len(row.get(name) or "") > longest:
+        if len(check_text(row.get(name), name) or "") > longest:
             raise unfit(f"a correction or event has a {name} of more than {longest} characters")
     return {name: value for name, value in row.items() if name != "id"}
 
