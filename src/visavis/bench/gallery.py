@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import sys
 import tempfile
 import time
@@ -16,22 +17,30 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.bench.gallery_data import KINDS, MadeFeed, MadeGallery
-from visavis.bench.gallery_peers import Contender, flat, floor, peers
+from visavis.bench.gallery_peers import TOGETHER, Contender, flat, floor, peers
 from visavis.bench.gallery_reference import reference_search
 from visavis.errors import UsageError
 from visavis.gallery.index.graph import LINKS, WIDTH
 from visavis.gallery.index.live_index import LiveIndex
 from visavis.gallery.index.scan_codes import Scan, scan_dtype
+from visavis.gallery.index.upkeep import GRAPH_ROWS
 from visavis.runtime.machine import machine
 from visavis.runtime.session import cores
 from visavis.types import Candidates
 
 _log = logging.getLogger("visavis")
 _OPENINGS = 5
-_TOGETHER = 256
 _ALONE = 200
 _TOP1 = 512
 _TIMED = 2048
+_COPIES = 2
+_BLAS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS")
+_NOTES = (
+    "ratio_faiss is ms_faiss over ms_single: one probe each, both given these threads. FAISS shares out probes, not "
+    "rows, and so runs one probe on one thread; ms_faiss_sharded is one probe in a shard of the rows a thread.",
+    "Batches of both sides hold as many probes, see together; ms_faiss_batch_large is FAISS alone with larger ones.",
+    "numpy, and what is multiplied in float32 of ours, run on the threads of their BLAS, which its variables set.",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,11 +71,21 @@ class GalleryBench:
 
     def __post_init__(self) -> None:
         scan_dtype(self.scan)
+        if self.seed < 0 or (self.threads is not None and self.threads < 1):
+            raise UsageError(f"a seed is 0 or more, threads are 1 or more; got {self.seed}, {self.threads}")
         if not (self.n >= 100 and self.dim >= 2 and 1 <= self.k <= self.n and self.queries >= 1 and self.rounds >= 1):
             raise UsageError(
                 "a bench of galleries takes 100 rows, 2 values and 1 probe, round and k at least, k at most the rows; "
                 f"got n={self.n}, dim={self.dim}, k={self.k}, queries={self.queries}, rounds={self.rounds}"
             )
+        needed, there = _COPIES * self.n * self.dim * 4, _machine_bytes()
+        if there is not None and needed > there:
+            raise UsageError(
+                f"{self.n:,} x {self.dim} take {needed / 1e9:,.0f} GB of memory at least; this machine has "
+                f"{there / 1e9:,.0f} GB: take fewer people"
+            )
+        if self.hnsw and self.n < GRAPH_ROWS:
+            raise UsageError(f"galleries of fewer than {GRAPH_ROWS:,} people get no graph to time; got n={self.n}")
 
 
 def bench_gallery(options: GalleryBench, *, work: Path | None = None) -> dict[str, Any]:
@@ -77,9 +96,11 @@ def bench_gallery(options: GalleryBench, *, work: Path | None = None) -> dict[st
         work: Where the files of the index are made, and removed again; a temporary folder when None.
 
     Returns:
-        ``ms_single``, ``ms_batch`` of ours; ``ms_faiss``, ``ms_faiss_batch``, ``ms_numpy``, ``ms_usearch``,
-        ``ms_faiss_int8`` of peers; ``ms_floor``: reading the scanned bytes; ``ratio_faiss``, ``ratio_floor``;
-        ``ids_equal``, ``similarities_equal``, ``top1_agreement``, ``fallbacks``; ``opened_ms``, ``first_ms``,
+        ``ms_single``, ``ms_batch`` of ours; ``ms_faiss``, ``ms_faiss_sharded``, ``ms_faiss_batch``,
+        ``ms_faiss_batch_large``, ``ms_numpy``, ``ms_usearch``, ``ms_faiss_int8`` of peers; ``ms_floor``: reading the
+        scanned bytes; ``ratio_faiss``, ``ratio_faiss_sharded``, ``ratio_faiss_batch``, ``ratio_floor``; ``notes``: what
+        these compare; ``ids_equal``, ``similarities_equal``, ``top1_agreement`` (the same first row as IndexFlatIP, or
+        one tied within its rounding), ``top1_agreement_strict`` (the same), ``fallbacks``; ``opened_ms``, ``first_ms``,
         ``build_seconds``, ``memory``, ``spread``, ``environment``; and ``hnsw`` when asked for.
 
     Raises:
@@ -194,7 +215,7 @@ def _contenders(
     int8 = codes if options.scan == "int8" else None
     return [
         Contender("ms_single", ours, 1, 20),
-        Contender("ms_batch", ours, _TOGETHER, 1),
+        Contender("ms_batch", ours, TOGETHER, 1),
         floor(codes, threads=threads),
         *peers(vectors, baseline, int8, k=options.k, threads=threads),
     ]
@@ -213,18 +234,29 @@ def _record(options: GalleryBench, threads: int, contenders: list[Contender], ex
         "queries": options.queries,
         **times,
         "ratio_faiss": times["ms_faiss"] / times["ms_single"],
+        "ratio_faiss_sharded": times["ms_faiss_sharded"] / times["ms_single"],
         "ratio_faiss_batch": times["ms_faiss_batch"] / times["ms_batch"],
         "ratio_floor": times["ms_single"] / times["ms_floor"],
         "top1_agreement": exact["top1"]["same_or_tied"],
-        "top1": exact["top1"],
+        "top1_agreement_strict": exact["top1"]["same"],
+        "top1_probes": exact["top1"]["probes"],
         "ids_equal": exact["ids_equal"],
         "similarities_equal": exact["similarities_equal"],
         "probes_alone": exact["alone"],
         "fallbacks": exact["fallbacks"],
         "spread": {one.name: [min(one.times), max(one.times)] for one in contenders},
         "together": {one.name: one.together for one in contenders},
-        "environment": {**machine(), **_versions()},
+        "notes": list(_NOTES),
+        "environment": {**machine(), **_versions(), "blas": {name: os.environ.get(name) for name in _BLAS}},
     }
+
+
+def _machine_bytes() -> int | None:
+    """Memory of this machine; None where the system does not tell."""
+    try:
+        return os.sysconf("SC_PHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def _versions() -> dict[str, str]:
@@ -264,7 +296,7 @@ def _hnsw(
         build = time.perf_counter() - begin
         found = index.search(feed.templates(probes), k=options.k)
         single = Contender("single", lambda some: index.search(feed.templates(some), k=options.k), 1, 200)
-        many = Contender("batch", single.search, _TOGETHER, 5)
+        many = Contender("batch", single.search, TOGETHER, 5)
         for one in (single, many):
             one.run(probes[:_TIMED], 0)
         graphs = sum(part.segment.graph is not None for part in index.parts)

@@ -49,9 +49,12 @@ def test_a_small_bench_through_the_command(capfd):
     record = json.loads(run.out)
     assert record["ids_equal"] and record["similarities_equal"] and record["top1_agreement"] == 1
     assert {"n", "dim", "k", "threads", "ms_single", "ms_batch", "ms_faiss", "ms_faiss_batch", "ms_numpy", "ms_usearch",
+            "ms_faiss_sharded", "ms_faiss_batch_large", "ratio_faiss_sharded", "top1_agreement_strict", "notes",
             "ms_faiss_int8", "ms_floor", "ratio_faiss", "ratio_floor", "fallbacks", "opened_ms", "build_seconds",
             "memory", "spread", "environment"} <= set(record)  # fmt: skip
     assert record["ratio_faiss"] == pytest.approx(record["ms_faiss"] / record["ms_single"])
+    together = record["together"]
+    assert together["ms_batch"] == together["ms_faiss_batch"] == 256 and together["ms_faiss_batch_large"] == 300
     assert record["memory"]["scanned_bytes"] == 5000 * 48
 
 
@@ -62,6 +65,23 @@ def test_other_formats(scan):
 
 
 def test_what_is_refused():
+    for bad in ({"seed": -1}, {"threads": 0}, {"n": 10**12}, {"n": 1000, "hnsw": True}):
+        with pytest.raises(UsageError):
+            GalleryBench(**bad)
     for bad in ({"n": 5}, {"k": 0}, {"queries": 0}, {"rounds": 0}, {"dim": 1}, {"n": 200, "k": 201}, {"scan": "int4"}):
         with pytest.raises(UsageError):
             GalleryBench(**bad)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_all_of_faiss_find_the_same_rows(threads):
+    from visavis.bench.gallery_peers import flat, peers
+
+    made = MadeGallery.of(3001, 24, seed=2)
+    probes, kinds = made.probes(40, seed=2)
+    probes = probes[kinds != KINDS.index("tie")]
+    named = {one.name: one for one in peers(made.vectors, flat(made.vectors), None, k=5, threads=threads)}
+    expected = named["ms_faiss"].search(probes)[0]
+    assert np.allclose(named["ms_faiss_sharded"].search(probes)[0], expected, atol=1e-6)
+    rows = named["ms_faiss_sharded"].search(probes)[1]
+    assert np.allclose((made.vectors[rows] * probes[:, None]).sum(axis=2), expected, atol=1e-5)
