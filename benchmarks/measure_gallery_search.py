@@ -1,6 +1,6 @@
 """How fast a million people are searched, and whether the answers are exact: docs/results/gallery-search.json and .md.
 
-    python benchmarks/measure_gallery_search.py [--n 1000000] [--hnsw 50000] [--only pages] [--force]
+    python benchmarks/measure_gallery_search.py [--n 1000000] [--hnsw 40000] [--only pages] [--force]
 
 Two runs of `visavis bench gallery`, of 512 and 128 values, each in a process of its own; and one of graphs. Run it on a
 quiet machine: where reading the same bytes took three times as long at one time as at another, nothing is written.
@@ -119,7 +119,7 @@ def page(record: dict[str, Any]) -> str:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--n", type=int, default=1_000_000, help="people of the two large runs")
-    parser.add_argument("--hnsw", type=int, default=50_000, help="people of the run of graphs")
+    parser.add_argument("--hnsw", type=int, default=40_000, help="people of the run of graphs")
     parser.add_argument("--queries", type=int, default=10_000, help="probes compared with the reference")
     parser.add_argument("--only", choices=["pages"], help="write the page of the record that is there")
     parser.add_argument("--force", action="store_true", help="write what a busy machine gave as well")
