@@ -119,8 +119,11 @@ def test_what_is_wrong_ends_with_3(capfd, made):
         (("merge", "FILE", "ann", "ann", "--reason", "x"), 2, "name two"),
         (("move", "FILE", "99", "--to", "ann", "--reason", "x"), 3, "no sample 99"),
         (("people", "FILE", "--where", "x"), 2, "--where"),
+        (("update", "FILE", "ann", "--expires", "0001-01-01T00:00+14:00"), 2, "--expires"),
+        (("update", "FILE", "ann", "--set", f"a:={'[' * 5000}{']' * 5000}"), 2, "takes JSON"),
+        (("info", "x" * 300), 3, "does not exist"),
     ],
-    ids=lambda value: " ".join(value) if isinstance(value, tuple) else "",
+    ids=lambda value: " ".join(value)[:80] if isinstance(value, tuple) else "",
 )
 def test_wrong_calls_change_nothing_and_say_what_to_do(capfd, made, words, code, told):
     before = made.revision

@@ -28,8 +28,8 @@ def entries(words: Sequence[str], *, option: str) -> dict[str, Any]:
             raise UsageError(f"{option} is key=text, or key:=JSON for what is not text; got {word!r}")
         try:
             found[name] = json.loads(value) if key.endswith(":") else value
-        except ValueError:
-            raise UsageError(f"{option} {name}:= takes JSON, for example {name}:=12; got {value!r}") from None
+        except (ValueError, RecursionError):
+            raise UsageError(f"{option} {name}:= takes JSON, for example {name}:=12; got {value[:80]!r}") from None
     return found
 
 
@@ -47,4 +47,8 @@ def moment(text: str, *, option: str) -> datetime:
         found = datetime.fromisoformat(text)
     except ValueError:
         raise UsageError(f"{option} is a date, for example 2030-12-31; got {text!r}") from None
-    return found if found.tzinfo else found.replace(tzinfo=UTC)
+    found = found if found.tzinfo else found.replace(tzinfo=UTC)
+    try:
+        return found.astimezone(UTC)
+    except OverflowError:
+        raise UsageError(f"{option} is a date of the years 1 to 9999 in UTC; got {text!r}") from None

@@ -19,6 +19,10 @@ _LONGEST_TEXT = 1000
 _LONGEST_SOURCE = 4096
 _HIDDEN = ("Cc", "Cs", "Zl", "Zp")
 _TURNING = frozenset("\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
+_INVISIBLE = frozenset(
+    "\u00ad\u061c\u115f\u1160\u180e\u200b\u200e\u200f\u2060\u2061\u2062\u2063\u2064\u3164\ufeff\uffa0"
+)
+_JOINERS = frozenset("\u200c\u200d")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
@@ -26,7 +30,9 @@ def check_id(person: str) -> str:
     """An id that can be shown on one line and written anywhere.
 
     Any script and emoji will do. Control characters, line breaks, characters that turn the direction of what follows,
-    and halves of characters (names of files that are not UTF-8) are refused: they can make one id look like another.
+    invisible ones, blanks at the ends, and halves of characters (names of files that are not UTF-8) are refused: they
+    can make one id look like another. Joiners are taken between characters that are not ASCII, as scripts and emoji
+    need them.
 
     Raises:
         InputError: ``gallery.person-id``.
@@ -39,7 +45,11 @@ def check_id(person: str) -> str:
             f"{printable(person)!r}",
             reason="gallery.person-id",
         )
-    if bad := _first_hidden(person):
+    if person != person.strip():
+        raise InputError(
+            f"the id {printable(person)!r} begins or ends with a blank; rename the person", reason="gallery.person-id"
+        )
+    if bad := _first_hidden(person) or _first_invisible(person):
         raise InputError(
             f"the id {printable(person)!r} holds {bad}, which cannot be shown; rename the person",
             reason="gallery.person-id",
@@ -70,6 +80,8 @@ def check_reason(reason: str) -> str:
     Raises:
         InputError: ``gallery.text``.
     """
+    if not isinstance(reason, str):
+        raise UsageError(f"a reason is text; got {type(reason).__name__}")
     return check_text(reason, "reason") or reason
 
 
@@ -133,6 +145,15 @@ def storable_source(source: str) -> str:
 def _first_hidden(text: str) -> str | None:
     for letter in text:
         if unicodedata.category(letter) in _HIDDEN or letter in _TURNING:
+            return f"U+{ord(letter):04X}"
+    return None
+
+
+def _first_invisible(text: str) -> str | None:
+    for place, letter in enumerate(text):
+        around = text[place - 1 : place] + text[place + 1 : place + 2]
+        joins = letter in _JOINERS and len(around) == 2 and not any(one.isascii() for one in around)
+        if letter in _INVISIBLE or (letter in _JOINERS and not joins):
             return f"U+{ord(letter):04X}"
     return None
 

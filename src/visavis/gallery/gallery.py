@@ -15,6 +15,7 @@ from visavis.gallery.gallery_people import GalleryPeople
 from visavis.gallery.gallery_samples import GallerySamples
 from visavis.gallery.gallery_transfer import GalleryTransfer
 from visavis.gallery.info import Storage
+from visavis.io._unreadable import printable
 from visavis.types import Provenance, TemplateSpace
 
 
@@ -175,6 +176,6 @@ def _user(given: str | None) -> str:
     if given is not None:
         return check_text(given, "name of the user") or given
     try:
-        return getpass.getuser()
+        return printable(getpass.getuser()) or "unknown"
     except (KeyError, OSError, ImportError):
         return "unknown"

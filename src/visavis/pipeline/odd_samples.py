@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis.calibration.table import Calibration
+from visavis.errors import InputError
 from visavis.types import FMR
 from visavis.types.pooled import quality_weights
 
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 AT = FMR(1e-3)
 """Two people resemble each other this much once in a thousand."""
 _CANCELLED = 1e-6
+_GONE = ("gallery.person", "gallery.sample")
 
 
 def odd_samples(gallery: Gallery, people: Iterable[str], calibration: Calibration) -> list[str]:
@@ -28,15 +30,20 @@ def odd_samples(gallery: Gallery, people: Iterable[str], calibration: Calibratio
 
     Args:
         gallery: Where they are.
-        people: Ids of people who are there.
+        people: Ids; those who are gone are left out.
         calibration: Of the gallery's space.
     """
     notes: list[str] = []
     for person in people:
-        samples = gallery.samples(person)
+        try:
+            samples = gallery.samples(person)
+            vectors = gallery.vectors([one.sample for one in samples])
+        except InputError as error:
+            if error.reason not in _GONE:
+                raise
+            continue  # somebody else erased, merged or moved it meanwhile
         if len(samples) < 2:
             continue
-        vectors = gallery.vectors([one.sample for one in samples])
         likeness = to_the_others(vectors, np.array([one.quality for one in samples]))
         threshold = calibration.threshold(AT, left=1, right=len(samples) - 1)
         low = np.flatnonzero(~(likeness >= threshold))

@@ -57,6 +57,14 @@ def _nested(depth):
         "a\u202eb",
         "\udcff",
         "a\u2066b",
+        " ann",
+        "ann\u00a0",
+        "ann\u200b",
+        "\ufeffann",
+        "a\u00adnn",
+        "\u3164",
+        "ann\u200d",
+        "a\u200cn",
     ],
     ids=lambda person: repr(person[:8]),
 )
@@ -100,7 +108,7 @@ def test_ids_of_any_script_are_kept_as_they_are(made, person):
 
 def test_ids_that_look_alike_stay_apart(made):
     composed, apart = "é", "e\u0301"
-    made.add_samples([sample(composed, 1), sample(apart, 2), sample("E", 3), sample("e", 4), sample(" e", 5)])
+    made.add_samples([sample(composed, 1), sample(apart, 2), sample("E", 3), sample("e", 4), sample("e e", 5)])
     assert len(made.people()) == 5 and made.samples(apart)[0].sample == 2
 
 
@@ -185,6 +193,7 @@ def test_names_of_pictures_are_kept_as_text(made):
 def test_reasons_and_names_and_moments_are_looked_at(made):
     made.add_samples([sample("ann", 1)])
     assert reason_of(lambda: made.remove_person("ann", reason="")) == "gallery.text"
+    assert reason_of(lambda: made.remove_person("ann", reason=None)) == "usage"
     assert reason_of(lambda: made.remove_sample(1, reason="a\nb")) == "gallery.text"
     assert reason_of(lambda: made.update_person("ann", name="x" * 1001)) == "gallery.text"
     assert reason_of(lambda: made.update_person("ann", name="\x07")) == "gallery.text"
@@ -250,7 +259,10 @@ def _sql(path, *statements):
 
 
 def _full(made, people=60):
-    made.add_samples([sample(f"p{row}", row, crop=crop(row)) for row in range(people)] + [sample("p0", 99)])
+    told = {"a": 1}
+    made.add_samples(
+        [sample(f"p{row}", row, crop=crop(row), metadata=told) for row in range(people)] + [sample("p0", 99)]
+    )
     made.close()
     return made.path.read_bytes()
 
@@ -304,6 +316,18 @@ def test_a_file_that_is_cut_or_overwritten_is_told_and_never_trusted(made):
         ("UPDATE gallery SET next_sample = 3", "not free"),
         ("DELETE FROM person WHERE key = 3", "not there"),
         ("DELETE FROM sample WHERE id = 3", "not there"),
+        ("DELETE FROM attribute", "found by their metadata"),
+        ("UPDATE person SET metadata = json('{\"a\": 2}') WHERE key = 2", "found by their metadata"),
+        ("UPDATE person SET person = ' ' WHERE key = 3", "id no gallery takes"),
+        ("UPDATE person SET consent_basis = 'x' WHERE key = 3", "half a consent"),
+        ("UPDATE sample SET place = '9,9,9,9' WHERE id = 3", "no gallery writes"),
+        ("UPDATE sample SET sha256 = 'zz' WHERE id = 3", "no gallery writes"),
+        ("UPDATE sample SET left = 'abc' WHERE id = 3", "no gallery writes"),
+        ("UPDATE sample SET score = 9e999 WHERE id = 3", "no gallery writes"),
+        ("UPDATE sample SET quality = 1000 WHERE id = 3", "no gallery writes"),
+        ("UPDATE template SET norm = 'abc' WHERE sample = 3", "no gallery writes"),
+        ("INSERT INTO template VALUES (1, 'ab', 1.0, x'00'), (2, 'ab', 1.0, x'0000')", "several lengths"),
+        ("DROP INDEX ix_person_changed", "has no ix_person_changed"),
     ],
 )
 def test_what_contradicts_itself_is_told(made, statement, words):
@@ -311,6 +335,25 @@ def test_what_contradicts_itself_is_told(made, statement, words):
     assert made.check() == []
     _sql(made.path, statement)
     assert any(words in line for line in made.check()), made.check()
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE person SET metadata = '{'",
+        "UPDATE person SET metadata = '[]'",
+        "UPDATE person SET created = 'yesterday'",
+        "UPDATE person SET expires = 'soon'",
+        "UPDATE sample SET created = 'x'",
+        "UPDATE event SET detail = '{'",
+    ],
+)
+def test_rows_that_cannot_be_read_are_damage(made, statement):
+    _full(made)
+    _sql(made.path, statement)
+    assert reason_of(made.check) == "gallery.damaged"
+    if " person " in statement:
+        assert reason_of(made.people) == "gallery.damaged"
 
 
 def test_what_its_keeper_should_know_is_a_warning(made):
@@ -324,7 +367,18 @@ def test_what_its_keeper_should_know_is_a_warning(made):
 
 def test_a_row_that_describes_the_gallery_is_needed(made):
     made.close()
-    for statement in ("UPDATE gallery SET space = '[]'", "UPDATE gallery SET made_by = '{}'", "DELETE FROM gallery"):
+    whole = made.path.read_bytes()
+    for statement in (
+        "UPDATE gallery SET space = '[]'",
+        "UPDATE gallery SET made_by = '{}'",
+        "UPDATE gallery SET storage = 'int4'",
+        "UPDATE gallery SET fingerprint = 'ffff'",
+        "UPDATE alembic_version SET version_num = '0000'",
+        "INSERT INTO gallery SELECT 2, uuid, space, fingerprint, made_by, storage, keep_crops, created, revision, "
+        "next_person, next_sample FROM gallery",
+        "DELETE FROM gallery",
+    ):
+        made.path.write_bytes(whole)
         _sql(made.path, statement)
         assert reason_of(lambda: Gallery.open(made.path)) == "gallery.damaged"
 

@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 import sqlalchemy as sql
 
+from visavis.gallery.records import checking_values as values
 from visavis.gallery.records import tables as t
 from visavis.gallery.records.dialect import damage
-from visavis.gallery.records.rows import PORTION, fuse, samples_of
+from visavis.gallery.records.rows import PORTION, by_samples, fuse, samples_of
 from visavis.gallery.records.store import Transaction
 from visavis.gallery.records.templates import byte_length, decode
 
@@ -27,9 +28,25 @@ def problems(transaction: Transaction) -> list[str]:
     found = damage(transaction.connection)
     if found:
         return [f"the database is damaged: {line}" for line in found]
-    return [*_orphans(transaction), *_templates(transaction), *_rows(transaction), *_counters(transaction)] + [
-        f"{WARNING}{line}" for line in (*_twice(transaction), *_unusable(transaction))
-    ]
+    found = list(values.schema_problems(transaction))
+    if found:
+        return found
+    values.read_history(transaction)
+    return [
+        *_values(transaction),
+        *_orphans(transaction),
+        *_templates(transaction),
+        *_rows(transaction),
+        *_counters(transaction),
+    ] + [f"{WARNING}{line}" for line in (*_twice(transaction), *_unusable(transaction))]
+
+
+def _values(transaction: Transaction) -> Iterator[str]:
+    """Values that no gallery writes."""
+    for text, people in values.wrong_people(transaction).items():
+        yield from _some(people, text)
+    yield from _some(values.wrong_samples(transaction), "samples with numbers or a sha256 that no gallery writes")
+    yield from _some(values.uneven_spaces(transaction), "spaces whose templates are of several lengths")
 
 
 def _some(rows: Iterable[Any], text: str) -> list[str]:
@@ -90,9 +107,7 @@ def _rows(transaction: Transaction) -> Iterator[str]:
         t.fused, t.fused.c.person == t.person.c.key
     )
     for people in transaction.connection.execute(query.order_by(t.person.c.key)).partitions(PORTION):
-        samples = _by_person(transaction, [row.key for row in people])
-        for row in people:
-            own = samples.get(row.key, [])
+        for row, own in _with_samples(transaction, people):
             sole = own[0].id if len(own) == 1 else None
             counts += [row.person] if (row.samples, row.sole) != (len(own), sole) else []
             pooled += [row.person] if not _fused_fits(transaction, row.data, own) else []
@@ -100,6 +115,14 @@ def _rows(transaction: Transaction) -> Iterator[str]:
     yield from _some(counts, "people whose number of samples is not what it should be")
     yield from _some(pooled, "people whose pooled template is not the mean of their samples")
     yield from _some(told, "people who are in the index and should not be, or the other way round")
+
+
+def _with_samples(transaction: Transaction, people: Iterable[Any]) -> Iterator[tuple[Any, list[Any]]]:
+    """Each person with its samples, as many at a time as fit into memory."""
+    by_key = {row.key: row for row in people}
+    for keys in by_samples(transaction, list(by_key)):
+        samples = _by_person(transaction, keys)
+        yield from ((by_key[key], samples.get(key, [])) for key in keys)
 
 
 def _by_person(transaction: Transaction, keys: list[int]) -> dict[int, list[Any]]:

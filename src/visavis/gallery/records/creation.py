@@ -17,6 +17,7 @@ from visavis.gallery.records.description import describe
 from visavis.gallery.records.dialect import WAIT_SECONDS, WRITES, connect
 from visavis.gallery.records.failures import in_plain_words, patiently
 from visavis.gallery.records.store import Store
+from visavis.io.files import is_file
 from visavis.types import Provenance, TemplateSpace
 
 _STORAGES = ("float32", "int8")
@@ -59,8 +60,8 @@ def open_store(
         SpaceError: The gallery is in another space than the one that is asked for.
         InputError: ``gallery.missing``, ``gallery.format``, ``gallery.newer``, ``gallery.damaged`` ...
     """
-    if not path.is_file():
-        kind = "is no file" if path.exists() else "does not exist"
+    if not is_file(path):
+        kind = "is no file" if os.path.lexists(path) else "does not exist"
         raise InputError(
             f"the gallery {path} {kind}; make one with visavis enrol DIR --gallery FILE", reason="gallery.missing"
         )

@@ -25,6 +25,8 @@ def describe(transaction: Transaction, path: Path) -> GalleryInfo:
         space = TemplateSpace(**{**row.space, "compatible": tuple(row.space.get("compatible", ()))})
     except (TypeError, AttributeError) as error:
         raise damaged(path, "its template space or what made its templates cannot be read") from error
+    if space.fingerprint != row.fingerprint:
+        raise damaged(path, f"it says that it is in space {row.fingerprint}, and describes {space.fingerprint}")
     counts = [sql.select(sql.func.count()).select_from(table) for table in (t.person, t.sample)]
     people, samples = (int(transaction.connection.execute(count).scalar_one()) for count in counts)
     return GalleryInfo(

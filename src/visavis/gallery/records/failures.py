@@ -13,6 +13,7 @@ from sqlalchemy.exc import DatabaseError
 
 from visavis.errors import InputError
 from visavis.gallery.records.dialect import WAIT_SECONDS
+from visavis.gallery.records.tables import BrokenValue
 
 _Result = TypeVar("_Result")
 _PAUSE_SECONDS = 0.02
@@ -51,6 +52,8 @@ def in_plain_words(path: Path) -> Iterator[None]:
         yield
     except DatabaseError as error:
         raise _plain(path, str(error.orig)) from error
+    except BrokenValue as error:
+        raise damaged(path, str(error)) from error
 
 
 def patiently(work: Callable[[], _Result], *, seconds: float) -> _Result:

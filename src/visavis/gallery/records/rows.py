@@ -16,6 +16,8 @@ from visavis.types.pooled import pooled_directions, quality_weights
 
 PORTION = 500
 """How many keys one statement names; databases limit it."""
+_SAMPLES = 5000
+"""How many samples are read at once, but for one person who has more."""
 
 
 def portions(items: Iterable[Any]) -> Iterator[list[Any]]:
@@ -34,8 +36,26 @@ def refresh(transaction: Transaction, keys: Iterable[int]) -> None:
         transaction: A write.
         keys: People; those that are not there are gone from the index too.
     """
-    for portion in portions(sorted(set(keys))):
+    for portion in by_samples(transaction, sorted(set(keys))):
         _refresh(transaction, portion)
+
+
+def by_samples(transaction: Transaction, keys: Sequence[int]) -> Iterator[list[int]]:
+    """People in lists that one statement can name, whose samples fit into memory; one of many is alone."""
+    for portion in portions(keys):
+        counted = sql.select(t.sample.c.person, sql.func.count()).where(t.sample.c.person.in_(portion))
+        rows = transaction.connection.execute(counted.group_by(t.sample.c.person))
+        counts: dict[int, int] = {row[0]: row[1] for row in rows}
+        part: list[int] = []
+        held = 0
+        for key in portion:
+            count = counts.get(key, 0)
+            if part and held + count > _SAMPLES:
+                yield part
+                part, held = [], 0
+            part.append(key)
+            held += count
+        yield part
 
 
 def forget(transaction: Transaction, keys: Sequence[int]) -> None:

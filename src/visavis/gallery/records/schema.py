@@ -10,6 +10,7 @@ from visavis._require import require
 from visavis.errors import InputError
 from visavis.gallery.records import tables as t
 from visavis.gallery.records.dialect import WRITES
+from visavis.gallery.records.failures import damaged
 
 MIGRATIONS = Path(__file__).parent / "migrations"
 LATEST = "0001"
@@ -55,9 +56,13 @@ def upgrade(engine: sql.Engine, path: Path, *, found: str) -> None:
     require("alembic", extra="gallery", why="bringing a gallery of an older visavis up to date")
     from alembic import command
     from alembic.config import Config
+    from alembic.util import CommandError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
     with engine.connect().execution_options(**{WRITES: True}) as connection, connection.begin():
         config.attributes["connection"] = connection
-        command.upgrade(config, LATEST)
+        try:
+            command.upgrade(config, LATEST)
+        except CommandError as error:
+            raise damaged(path, f"its tables are of version {found}, which there never was") from error

@@ -9,6 +9,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import get_args
 
 import sqlalchemy as sql
 
@@ -210,9 +211,10 @@ class Store:
         return connection
 
     def _state(self, connection: sql.Connection) -> Transaction:
-        row = connection.execute(sql.select(t.gallery)).one_or_none()
-        if row is None or not isinstance(row.space, dict) or "dimension" not in row.space:
-            raise damaged(self.path, "the row that describes it is missing")
+        rows = connection.execute(sql.select(t.gallery)).all()
+        if len(rows) != 1 or "dimension" not in rows[0].space or rows[0].storage not in get_args(Storage):
+            raise damaged(self.path, "the row that describes it is missing, there twice, or of no kind that is known")
+        row = rows[0]
         if self.expected is not None and row.fingerprint != self.expected:
             raise SpaceError(
                 f"the gallery {self.path} is in space {row.fingerprint}, not in {self.expected} as when it was opened: "

@@ -20,6 +20,39 @@ _KEY = sql.BigInteger().with_variant(sql.Integer(), "sqlite")
 _LARGEST = (1 << 63) - 1
 
 
+class BrokenValue(ValueError):
+    """A value of a row that cannot be read."""
+
+
+def _guarded(process: Any, what: str) -> Any:
+    """A reader of values whose errors are `BrokenValue`."""
+
+    def read(value: Any) -> Any:
+        try:
+            return process(value)
+        except (ValueError, TypeError, AttributeError, RecursionError) as error:
+            raise BrokenValue(f"{what} in it cannot be read: {error}") from error
+
+    return read
+
+
+class Document(sql.TypeDecorator[dict[str, Any]]):
+    """A mapping as JSON."""
+
+    impl = sql.JSON
+    cache_ok = True
+
+    def process_result_value(self, value: Any, dialect: Any) -> dict[str, Any]:
+        """The mapping."""
+        if not isinstance(value, dict):
+            raise BrokenValue("JSON in it is no mapping")
+        return value
+
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        """A reader of values."""
+        return _guarded(super().result_processor(dialect, coltype), "JSON")
+
+
 class Moment(sql.TypeDecorator[datetime]):
     """A moment, kept in UTC; databases that know no time zones give it back with one."""
 
@@ -36,6 +69,10 @@ class Moment(sql.TypeDecorator[datetime]):
             return None
         return value.replace(tzinfo=UTC) if value.tzinfo is None else value.astimezone(UTC)
 
+    def result_processor(self, dialect: Any, coltype: Any) -> Any:
+        """A reader of values."""
+        return _guarded(super().result_processor(dialect, coltype), "a moment")
+
 
 def number(value: int) -> int:
     """A whole number that a column can hold; one beyond the ends becomes the end, which nothing has."""
@@ -49,9 +86,9 @@ gallery = sql.Table(
     metadata,
     sql.Column("id", sql.Integer, primary_key=True, autoincrement=False),
     sql.Column("uuid", sql.String(36), nullable=False),
-    sql.Column("space", sql.JSON, nullable=False),
+    sql.Column("space", Document, nullable=False),
     sql.Column("fingerprint", sql.String(16), nullable=False),
-    sql.Column("made_by", sql.JSON, nullable=False),
+    sql.Column("made_by", Document, nullable=False),
     sql.Column("storage", sql.String(16), nullable=False),
     sql.Column("keep_crops", sql.Boolean, nullable=False),
     sql.Column("created", Moment, nullable=False),
@@ -67,7 +104,7 @@ person = sql.Table(
     sql.Column("key", _KEY, primary_key=True, autoincrement=False),
     sql.Column("person", sql.String(200), nullable=False, unique=True),
     sql.Column("name", sql.Text),
-    sql.Column("metadata", sql.JSON, nullable=False),
+    sql.Column("metadata", Document, nullable=False),
     sql.Column("consent_basis", sql.Text),
     sql.Column("consent_given", Moment),
     sql.Column("consent_withdrawn", Moment),
@@ -161,7 +198,7 @@ event = sql.Table(
     sql.Column("when", Moment, nullable=False),
     sql.Column("who", sql.Text, nullable=False),
     sql.Column("what", sql.String(32), nullable=False),
-    sql.Column("detail", sql.JSON, nullable=False),
+    sql.Column("detail", Document, nullable=False),
 )
 
 version = sql.Table(
