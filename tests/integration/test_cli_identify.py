@@ -75,6 +75,28 @@ def test_a_group_has_names_and_nobody(capfd, place):
     assert terms["fpir"]["low"] < 0.01 < terms["fpir"]["high"]
 
 
+def test_who_is_named_is_told_also_beyond_the_first_candidates(capfd, tmp_path, pipeline, portraits):
+    """Of many samples one is more like everybody: the closest candidate is not always the one who passes by most."""
+    own = pipeline.side([np.asarray(portraits[0])]).templates.vectors[0].astype(np.float64)
+    across = np.random.default_rng(0).normal(size=own.shape)
+    across -= (across @ own) * own
+    across /= np.linalg.norm(across)
+    gallery = Gallery.create(tmp_path / "people.gallery", space=pipeline.space, made_by=pipeline.made_by)
+    for person, similarity, samples in (("many", 0.81, 8), ("one", 0.805, 1)):
+        vector = (similarity * own + np.sqrt(1 - similarity**2) * across).astype(np.float32)
+        gallery.add_samples([
+            NewSample(person=person, source="-", sha256=f"{number:064}", box=(0.0, 0.0, 9.0, 9.0), score=1.0,
+                      quality=50.0, norm=1.0, vector=vector)
+            for number in range(samples)
+        ])  # fmt: skip
+    gallery.close()
+    portraits[0].save(tmp_path / "a.png")
+    words = ("identify", tmp_path / "a.png", "--gallery", tmp_path / "people.gallery", "--top", "1")
+    ((face,),) = (entry["faces"] for entry in call(capfd, *words, "--json").json)
+    assert face["person"] == "one" and [one["person"] for one in face["candidates"]] == ["many", "one"]
+    assert "]  one  0.80" in call(capfd, *words).out
+
+
 def test_one_person_is_not_two_faces_of_a_picture(capfd, place, portraits):
     twice = Image.new("RGB", (900, 420), (90, 90, 90))
     twice.paste(portraits[0], (20, 10))
@@ -84,6 +106,8 @@ def test_one_person_is_not_two_faces_of_a_picture(capfd, place, portraits):
     named = {face["person"]: face for face in entry["faces"]}
     assert set(named) == {"collins", None} and named[None]["why"] == "taken"
     assert named["collins"]["box"][0] < 420
+    told = call(capfd, "identify", place / "twice.png", "--gallery", place / "people.gallery").out
+    assert "nobody  closest collins 0." in told and "(who is another face of this picture)" in told
 
 
 def test_boxes_are_of_the_picture_as_it_is_shown(capfd, place):

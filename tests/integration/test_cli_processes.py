@@ -53,6 +53,13 @@ def interrupted(*words: object):
     return ran._replace(err=shown.decode())
 
 
+@pytest.mark.parametrize(("words", "code"), [(("models",), 2), (("identify", "a.jpg", "--gallery", "none"), 3)])
+def test_a_full_disk_behind_stdout_is_told_in_a_line(tmp_path, words, code):
+    with Path("/dev/full").open("w") as full:
+        ran = finish(start(*words, "--json", stdout=full, cwd=tmp_path))
+    assert ran.code == code and "Traceback" not in ran.err and ran.err.startswith("visavis: ")
+
+
 def test_ctrl_c_in_the_middle_leaves_what_was_done_and_the_next_call_goes_on(many, tmp_path):
     out = tmp_path / "out.csv"
     ran = interrupted("embed", many, "--out", out)

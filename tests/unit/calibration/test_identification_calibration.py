@@ -79,11 +79,21 @@ def test_thresholds_rise_with_the_gallery_and_with_strictness(table):
 def test_the_error_is_that_of_leaving_people_out_one_by_one():
     rows = unit(120)
     table = fit_identification(rows, range(120), rng=np.random.default_rng(0))
+    tile, chance = rows @ rows.T, hits(119, 50)
+    np.fill_diagonal(tile, -1)
+    told = []
     for point in (one for one in table.points if one.size == 50):
         rates = [Strangers.of(np.delete(rows, person, axis=0)).fpir(point.threshold, size=50) for person in range(120)]
         jackknife = math.sqrt(119 / 120 * ((np.array(rates) - np.mean(rates)) ** 2).sum()) / np.mean(rates)
-        # The jackknife counts the part of single pairs twice; once it is taken off.
-        assert jackknife / math.sqrt(2) * 0.99 <= point.error <= jackknife * 1.01
+        # The jackknife counts the part of single pairs twice; once it is taken off: what the rate loses with each pair.
+        above = np.maximum(tile, tile.T) >= point.threshold
+        loss = chance[above.sum(axis=1)] - chance[np.maximum(above.sum(axis=1) - 1, 0)]
+        single = sum((loss[a] + loss[b]) ** 2 for a, b in zip(*np.nonzero(np.triu(above)), strict=True)) / 120**2
+        single /= chance[above.sum(axis=1)].mean() ** 2
+        wanted = math.sqrt(max(jackknife**2 - single, single))
+        assert point.error == pytest.approx(wanted, rel=0.03)
+        told.append(wanted / jackknife)
+    assert min(told) < 0.9 < len(told)
 
 
 def test_the_error_is_the_spread_of_other_peoples_rates(table):
@@ -131,6 +141,13 @@ def test_no_larger_gallery_and_no_stricter_rate_has_a_lower_threshold(space):
     assert (np.diff(surface, axis=0) >= -1e-12).all() and (np.diff(surface, axis=1) >= -1e-12).all()
     for point in searches.points:
         assert searches.threshold(point.fpir, size=point.size) == pytest.approx(point.threshold, abs=1e-12)
+
+
+def test_a_strict_rate_measured_in_small_galleries_alone_is_not_below_a_looser_one():
+    measured = [(1, 0.1, 0.2), (1, 0.01, 0.3), (2, 0.1, 0.25), (2, 0.01, 0.31), (10, 0.1, 0.6), (1000, 0.1, 0.6)]
+    table = IdentificationTable(1001, tuple(SearchPoint(*one, 20, 10, 0.3) for one in measured))
+    assert table.threshold(0.01, size=2) == pytest.approx(0.31)
+    assert table.threshold(0.01, size=1000) >= table.threshold(0.1, size=1000) == pytest.approx(0.6)
 
 
 def test_a_rate_that_was_not_measured_is_refused_with_what_was(table):

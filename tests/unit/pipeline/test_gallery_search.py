@@ -129,6 +129,7 @@ def test_people_without_a_sample_are_not_found_and_do_no_harm(opened):
     for number in range(40):
         made.add_person(f"new{number}", metadata={"team": "b"})
     made.add_samples([sample("new0", 900)])
+    assert search.scope({"team": "b"}).terms.people == 1  # the threshold is that of those who can be found
     found = search.candidates(templates(crowd(2)), depth=10, scope=search.scope({"team": "b"}))
     assert [[one.person for one in row] for row in found] == [["new0"], ["new0"]]
 
