@@ -287,6 +287,21 @@ def test_a_consent_that_is_withdrawn_while_pictures_are_read_is_not_undone(capfd
         assert gallery.person("p00").samples == 1 and gallery.person("p00").consent.withdrawn is not None
 
 
+def test_the_two_forms_of_a_letter_are_one_id(capfd, people, tmp_path, path):
+    shutil.copytree(people / "p00", tmp_path / "mac/Rene\u0301")
+    (tmp_path / "names.csv").write_text("person,name\nRen\u00e9,Ren\u00e9 D.\n", encoding="utf-8")
+    enrolled(capfd, tmp_path / "mac", "--names", tmp_path / "names.csv", gallery=path)
+    with closing(Gallery.open(path)) as gallery:
+        assert [(one.person, one.name) for one in gallery.people()] == [("Ren\u00e9", "Ren\u00e9 D.")]
+
+
+def test_one_person_of_two_inputs_is_noted(capfd, people, tmp_path, path):
+    shutil.copytree(people / "p01", tmp_path / "other/p00")
+    answer = enrolled(capfd, people, tmp_path / "other", gallery=path)
+    assert f"p00 is in {people} and in {tmp_path / 'other'}: one person" in answer["notes"]
+    assert answer["people"] == 2
+
+
 @pytest.mark.parametrize(
     "text",
     ["name\np00\n", "person,name\np00,a\np00,b\n", "person,name\np00\n", "person,person\np00,a\n", "person\nx\n"],
@@ -330,6 +345,30 @@ def test_ctrl_c_keeps_what_was_done_and_goes_on(many, path):
     assert len(made.enrolled) + len(made.already) == len(pictures)
     assert [one.name for one in path.parent.iterdir() if "jobs" in one.name] == []
     gallery.close()
+
+
+def test_an_older_copy_that_was_put_back_is_filled_again(many, path, monkeypatch):
+    """The ledger of the unfinished job tells of chunks that the copy does not hold."""
+    pipeline, book = _open(path)
+    book.close()
+    before = path.read_bytes()
+    pictures = read_people(many).pictures
+    chunk, done = enrolment._Enrolling.chunk, []
+
+    def stopped(self, number):
+        if len(done) == 2:
+            raise InputError("stopped", reason="test")
+        done.append(number)
+        return chunk(self, number)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(enrolment._Enrolling, "chunk", stopped)
+        with pytest.raises(InputError, match="stopped"):
+            enrol(pipeline, book, pictures)
+    book.close()
+    path.write_bytes(before)
+    made = enrol(pipeline, book, pictures)
+    assert len(made.enrolled) == len(pictures) == book.info.samples and book.check() == []
 
 
 def test_other_pictures_begin_the_job_again_and_find_what_is_there(many, path):

@@ -130,20 +130,29 @@ def enrol(
 
 def _pictures(inputs: list[str], person: str | None, level: str) -> PeopleFolder:
     from visavis.data.readers.people_folder import PeopleFolder, read_people
-    from visavis.gallery.accepted import check_id
+    from visavis.gallery.accepted import check_id, one_form
     from visavis.pipeline.face_samples import PersonPicture
 
     if person is not None:
         if level != "last":
             raise UsageError("--level is about folders of people; leave it out with --person")
-        who = check_id(person)
+        who = check_id(one_form(person))
         return PeopleFolder(tuple(PersonPicture(who, source) for source in options.sources(inputs)), (), ())
     parts = [read_people(path, level=level) for path in inputs]
     return PeopleFolder(
         tuple(item for part in parts for item in part.pictures),
         tuple(item for part in parts for item in part.strays),
-        tuple(note for part in parts for note in part.notes),
+        (*_shared(inputs, parts), *(note for part in parts for note in part.notes)),
     )
+
+
+def _shared(inputs: list[str], parts: list[PeopleFolder]) -> list[str]:
+    """People of whom several inputs have a folder, who become one."""
+    places: dict[str, list[str]] = {}
+    for path, part in zip(inputs, parts, strict=True):
+        for person in dict.fromkeys(item.person for item in part.pictures):
+            places.setdefault(person, []).append(path)
+    return [f"{who} is in {' and in '.join(where)}: one person" for who, where in places.items() if len(where) > 1]
 
 
 def _details(path: Path, found: PeopleFolder) -> dict[str, Any]:

@@ -24,6 +24,7 @@ def read_people_table(path: str | Path) -> dict[str, PersonDetails]:
         UnreadableError: The file cannot be read.
         InputError: ``names``: it is no such table.
     """
+    from visavis.gallery.accepted import one_form
     from visavis.io.files import read_file
     from visavis.pipeline.person_details import PersonDetails
 
@@ -37,7 +38,7 @@ def read_people_table(path: str | Path) -> dict[str, PersonDetails]:
         raise _refused(path, f"needs a header with the column person, each column once; got {','.join(header)!r}")
     found: dict[str, PersonDetails] = {}
     for line, row in enumerate(table, start=2):
-        person = row.pop("person", None)
+        person = one_form(row.pop("person", None) or "")
         if not person or person in found or None in row or None in row.values():
             raise _refused(path, f"has in row {line} no person, one that was there before, or too few or many fields")
         name = row.pop("name", "") or None

@@ -57,6 +57,11 @@ def check_id(person: str) -> str:
     return person
 
 
+def one_form(person: str) -> str:
+    """An id in the composed form of Unicode (NFC): file systems and editors write the same letters in two forms."""
+    return unicodedata.normalize("NFC", person)
+
+
 def check_text(text: str | None, what: str) -> str | None:
     """A name or a reason: up to 1,000 characters that can be shown on one line; None passes.
 

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
-from contextlib import nullcontext, suppress
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from visavis.errors import UsageError
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
 CHUNK = 16
 """Pictures of a chunk, and of a write: what a kill makes each worker do again, at most."""
-_VERSION = 1
+_VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +90,8 @@ def enrol(
     A picture that is in the gallery under the same person, by its sha256, is left alone. Killed at any moment, the next
     call with the same arguments goes on; what a chunk has added is on the disk before the chunk counts, and adding it
     again changes nothing. The ledger of the job lies in ``NAME.jobs`` beside the gallery, and is removed at the end.
-    Pictures that changed, or other options, begin again, and find what is there already.
+    Pictures that changed, other options, or a gallery of which an older copy was put back, begin again, and find what
+    is there already.
 
     Args:
         pipeline: From pictures to templates, of the gallery's space.
@@ -120,17 +122,29 @@ def enrol(
     told = json.dumps([{person: asdict(one) for person, one in (details or {}).items()}, basis, str(expires)])
     jobs = gallery.path.with_name(f"{gallery.path.name}.jobs")
     place = jobs / hashed([job] if job is not None else (item.source.name for item in given))[:16]
-    running = resumable(place, kind="enrol", fingerprint=work.fingerprint(told), chunks=-(-total // CHUNK))
-    with running as ledger:
-        ThreadEngine(workers=pipeline.engine.workers).run(
-            ledger,
-            work.chunk,
-            progress=in_rows(progress, chunk=CHUNK, rows=total),
-        )
-        made = _read(ledger, given)
+    running = partial(resumable, place, kind="enrol", fingerprint=work.fingerprint(told), chunks=-(-total // CHUNK))
+    advance = in_rows(progress, chunk=CHUNK, rows=total)
+    try:
+        made = _done(running, work, advance)
+    except _PutBack:
+        made = _done(running, work, advance)
     with suppress(OSError):  # another job may lie there
         jobs.rmdir()
     return made
+
+
+class _PutBack(Exception):
+    """An older copy of the gallery was put back: what the job has done is not in it."""
+
+
+def _done(
+    running: Callable[..., AbstractContextManager[JobLedger]], work: _Enrolling, progress: Progress | None
+) -> Enrolment:
+    with running(gone_with=(_PutBack,)) as ledger:
+        if not all(work.gallery.has_write(write) for write in {result["write"] for _, result in ledger.results()}):
+            raise _PutBack
+        ThreadEngine(workers=work.pipeline.engine.workers).run(ledger, work.chunk, progress=progress)
+        return _read(ledger, work.pictures)
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,6 +183,7 @@ class _Enrolling:
         refused |= late | {place: one.failure for place, one in faces.items() if one.failure is not None}
         return ChunkResult(
             {
+                "write": self.gallery.last_write(),
                 "enrolled": enrolled,
                 "already": sorted({*already, *samples} - {*enrolled}),
                 "several": [(place, one.faces) for place, one in faces.items() if one.sample and one.faces > 1],

@@ -9,6 +9,7 @@ from typing import Literal, get_args
 
 from visavis.data.readers.collection import collection_error
 from visavis.errors import UsageError
+from visavis.gallery.accepted import one_form
 from visavis.io._unreadable import printable
 from visavis.io.files import is_file
 from visavis.io.source import Source, is_image_name
@@ -69,7 +70,7 @@ def read_people(path: str | Path, *, level: str = "last") -> PeopleFolder:
     chosen = {name: folders[name] for name in inside}
     people = _first(chosen, store) if level == "first" else _last(str(path), chosen)
     return PeopleFolder(
-        tuple(PersonPicture(people[name], store.get(name)) for name in inside if name in people),
+        tuple(PersonPicture(one_form(people[name]), store.get(name)) for name in inside if name in people),
         tuple(store.get(name) for name in names if name not in people),
         tuple(_passed_over(store, names)) if isinstance(store, FolderStore) else (),
     )
@@ -95,7 +96,7 @@ def _last(path: str, folders: dict[str, tuple[str, ...]]) -> dict[str, str]:
         listed = [part for part in parts if part in known]
         people[name] = listed[-1] if listed else parts[-1]
         if not listed:
-            places[parts[-1]].add(parts)
+            places[one_form(parts[-1])].add(parts)
     for person, where in places.items():
         if len(where) > 1:
             one, two, *_ = sorted("/".join(parts) for parts in where)
