@@ -272,3 +272,16 @@ def test_eight_readers_while_one_writes():
         reader.join()
     assert not problems and len(searches) > 8
     assert len(index) == 12_000
+
+
+@pytest.mark.parametrize("scan", ["int8", "float16", "float32"])
+def test_what_a_proof_takes_for_the_longest_row_and_the_largest_error_is_that(scan):
+    from visavis.gallery.index import search, segment_index
+
+    vectors = faces(np.random.default_rng(3), 500, 16)
+    vectors *= np.linspace(0.9991, 1.0009, 500, dtype=np.float32)[:, None]
+    made = build_segment(np.arange(500), lambda start, end: vectors[start:end], dimension=16, scan=scan)
+    assert made.meta.longest >= np.linalg.norm(vectors.astype(np.float64), axis=1).max()
+    soft = np.isfinite(made.errors)
+    assert made.meta.worst >= made.errors[soft].max() and soft.sum() >= 490
+    assert search._TAIL_LONGEST >= 1 + segment_index._UNIT_TOLERANCE

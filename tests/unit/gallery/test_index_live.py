@@ -674,3 +674,27 @@ def test_a_folder_that_cannot_be_written_is_not_tried_with_every_page(small, fee
     with LiveIndex(feed) as again:
         assert again.parts
         right(again, feed)
+
+
+def test_files_that_another_process_replaced_are_not_written_over(small, feed):
+    with LiveIndex(feed) as one, LiveIndex(feed) as two:
+        one.keep_up()
+        two.keep_up()
+        feed.put(range(5000, 5100), faces(np.random.default_rng(3), 100, DIMENSION))
+        one.keep_up()
+        before = manifest(feed)
+        two._keeper.work(least=1)  # as a thread would that has not seen the other's manifest
+        assert two._keeper.overtaken and manifest(feed) == before
+        right(two, feed)
+
+
+def test_a_graph_of_other_rows_is_refused(feed):
+    from visavis.gallery.index.graph import build_graph, read_graph
+
+    vectors = feed.live()[1]
+    graph = build_graph(vectors[:300], "float32", threads=1)
+    assert graph is not None and len(read_graph(graph.to_bytes(), vectors[:300], "float32").view.codes) == 300
+    for codes in (vectors[:301], vectors[:300, :8]):
+        with pytest.raises(InputError) as caught:
+            read_graph(graph.to_bytes(), codes, "float32")
+        assert caught.value.reason == "gallery.damaged"
