@@ -158,6 +158,7 @@ def test_a_gallery_moves_to_another_model(capfd, place):
 def test_options_that_would_do_nothing_are_refused(capfd, place):
     call(capfd, "gallery", "export", place / "a.gallery", "--out", place / "x.tar")
     np.savez(place / "x.npz", ids=np.array(["a"]), vectors=np.ones((1, 128)))
+    (place / "x.txt").touch()
     for words in (
         ["export", place / "a.gallery", "--out", place / "x.txt"],
         ["export", place / "a.gallery", "--out", place / "y.npz", "--no-crops"],

@@ -173,13 +173,13 @@ def migrate(
     )
     with opened(file) as gallery, progress("embedding") as advance:
         before = gallery.space.fingerprint
-        moved = gallery
         if out is None:
             embedded = migrate_gallery(gallery, pipeline, keep_old=keep_old, progress=advance)
         else:
-            moved, embedded = migrate_copy(gallery, out, pipeline, keep_old=keep_old, progress=advance)
+            copy, embedded = migrate_copy(gallery, out, pipeline, keep_old=keep_old, progress=advance)
+            copy.close()
+    with opened(out or file) as moved:  # anew: another process may have been the one that moved it
         info = moved.info
-        moved.close()
     seconds = time.perf_counter() - begin
     document = {
         "gallery": str(file if out is None else out),

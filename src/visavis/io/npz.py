@@ -8,8 +8,9 @@ import os
 import tokenize
 import zipfile
 import zlib
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,6 +21,7 @@ from visavis.io.archive_bytes import growth_limit
 from visavis.io.files import open_regular
 
 _MOST_MEMBERS = 1000
+_AT_ONCE = 1000
 _SUFFIX = ".npy"
 _DAMAGED = (
     ValueError, TypeError, EOFError, SyntaxError, tokenize.TokenError, RecursionError, MemoryError, OSError,
@@ -93,6 +95,31 @@ def _array(archive: zipfile.ZipFile, member: zipfile.ZipInfo) -> NDArray[Any]:
         raise ValueError(f"{member.filename} has other bytes than the directory says")
     found: NDArray[Any] = np.frombuffer(data, kind).reshape(shape, order="F" if fortran else "C")
     return found
+
+
+def write_npz(file: BinaryIO, arrays: Mapping[str, NDArray[Any] | Sequence[str]]) -> None:
+    """Write arrays as an ``.npz`` that `read_npz` and ``numpy.load`` read; lists of texts a part at a time.
+
+    NumPy gives every text the length of the longest. That is packed, and never held in memory as a whole.
+
+    Args:
+        file: To write into.
+        arrays: Name -> array, or texts.
+    """
+    with zipfile.ZipFile(file, "w") as archive:
+        for name, values in arrays.items():
+            member = zipfile.ZipInfo(f"{name}{_SUFFIX}")
+            if isinstance(values, np.ndarray):
+                with archive.open(member, "w", force_zip64=True) as stream:
+                    np.lib.format.write_array(stream, values, allow_pickle=False)
+                continue
+            member.compress_type = zipfile.ZIP_DEFLATED
+            kind = np.dtype(f"<U{max(map(len, values), default=0) or 1}")
+            with archive.open(member, "w", force_zip64=True) as stream:
+                header = {"descr": kind.str, "fortran_order": False, "shape": (len(values),)}
+                np.lib.format.write_array_header_1_0(stream, header)
+                for start in range(0, len(values), _AT_ONCE):
+                    stream.write(np.array(values[start : start + _AT_ONCE], kind).tobytes())
 
 
 def array_header(file: Any) -> tuple[tuple[int, ...], bool, np.dtype[Any]]:

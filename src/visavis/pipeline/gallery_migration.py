@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -34,6 +35,7 @@ def migrate_gallery(
     ledger of the work: it goes on after a kill where it was, a second process that does the same does no harm, and
     samples that are added meanwhile are found. Searches go on in the old space until one last write makes the new
     space the gallery's; from then on objects that opened it before are refused with `SpaceError`, and this one goes on.
+    Where another process made that last write first, nothing is left to do, and this object is refused like others.
 
     Args:
         gallery: With a crop of every sample.
@@ -51,6 +53,24 @@ def migrate_gallery(
             the network makes no template.
     """
     check_migration(gallery, pipeline)
+    done = 0
+
+    def told(count: int, total: int) -> None:
+        nonlocal done
+        done = count
+        if progress is not None:
+            progress(count, total)
+
+    try:
+        return _moved(gallery, pipeline, keep_old=keep_old, told=told)
+    except SpaceError:
+        with closing(Gallery.open(gallery.path)) as anew:
+            if anew.space.fingerprint != pipeline.space.fingerprint:
+                raise
+        return done  # another process was faster
+
+
+def _moved(gallery: Gallery, pipeline: Pipeline, *, keep_old: bool, told: Progress) -> int:
     space = pipeline.space
     total, done, after = gallery.count_without_template(space), 0, 0
     while True:
@@ -59,8 +79,7 @@ def migrate_gallery(
             templates, numbers = _embedded(pipeline, gallery.space, batch), [row.sample.sample for row in batch]
             done += gallery.add_templates(space, numbers, templates.vectors, templates.norms)
             after = numbers[-1]
-            if progress is not None:
-                progress(done, max(total, done))
+            told(done, max(total, done))
         elif _switched(gallery, pipeline, keep_old=keep_old):
             return done
         else:
@@ -101,7 +120,8 @@ def migrate_copy(
                 "is not there",
                 reason="gallery.exists",
             )
-    return copy, migrate_gallery(copy, pipeline, keep_old=keep_old, progress=progress)
+    done = migrate_gallery(copy, pipeline, keep_old=keep_old, progress=progress)
+    return Gallery.open(path, space=pipeline.space), done
 
 
 def check_migration(gallery: Gallery, pipeline: Pipeline) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
@@ -17,6 +18,7 @@ from visavis.gallery.exchange.embeddings import Embeddings, PersonRule, describe
 from visavis.gallery.exchange.faiss_file import read_faiss_embeddings
 from visavis.gallery.exchange.npz_file import read_npz_embeddings
 from visavis.gallery.exchange.parquet_file import read_parquet_embeddings
+from visavis.io.files import open_regular
 from visavis.recognition.compact_file import SUFFIX, read_compact
 
 _TABLES: dict[str, Callable[..., Embeddings]] = {
@@ -52,6 +54,7 @@ def read_embeddings(path: str | Path, *, person: PersonRule | None = None, sever
         ".index": partial(read_faiss_embeddings, path, several=several),
     }
     if suffix not in readers:
+        os.close(open_regular(os.fspath(path)))  # what is not there has no format
         raise UsageError(f"embeddings are read from {' '.join(SUFFIXES)}; got {str(path)!r}")
     if several and suffix in (SUFFIX, ".pkl"):
         raise UsageError(f"a file {suffix} has pictures and no ids; --several is for ids")

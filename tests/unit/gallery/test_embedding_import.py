@@ -49,6 +49,31 @@ def test_all_or_nothing(tmp_path):
     assert made.people() == [] and sorted(path.name for path in tmp_path.glob("*.gallery")) == ["people.gallery"]
 
 
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"quality": [1, 200]}, "quality outside of 0..100 in row 7"),
+        ({"digests": ["", "zz"]}, r"in row 7 \(counted from 0\) .* 64 hexadecimal"),
+        ({"boxes": [[0] * 4, [0, 0, 0, np.inf]]}, "box outside of .* in row 7"),
+        ({"scores": [0, 2e9]}, "score outside of .* in row 7"),
+        ({"names": [None, "a\nb"]}, "row 7 .* name of a person"),
+        ({"people": ["a", ""]}, "row 7 .* the id of a person"),
+    ],
+)
+def test_rows_that_no_gallery_keeps_are_named_by_their_number_in_the_file(tmp_path, columns, words):
+    found = faces(columns.pop("people", ["a", "b"]), numbers=np.array([2, 7]), **columns)
+    with pytest.raises(InputError, match=words) as caught:
+        take(found, tmp_path / "a.gallery", space=SPACE)
+    assert caught.value.exit_code == 3 and not (tmp_path / "a.gallery").exists()
+
+
+def test_two_names_of_somebody_new_are_told(tmp_path):
+    found = faces(["ann", "bob", "ann", "bob"], names=["Ann", None, "Anna", "Bob"])
+    taken = take(found, tmp_path / "a.gallery", space=SPACE)
+    assert taken.gallery.person("ann").name == "Ann"
+    assert taken.conflicts == {"ann": ["name"], "bob": ["name"]} and taken.gallery.person("bob").name is None
+
+
 def test_who_withdrew_consent_gets_nothing(tmp_path):
     made = gallery(tmp_path)
     made.add_person("ann", name="Ann", consent=Consent("form", *[made.info.created] * 2))

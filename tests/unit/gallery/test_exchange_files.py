@@ -10,13 +10,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from visavis.errors import InputError, SpaceError, UsageError
+from visavis.errors import InputError, SpaceError, UnreadableError, UsageError
 from visavis.gallery.exchange.columns import about_text, space_of
 from visavis.gallery.exchange.csv_file import harmless, meant, read_csv_embeddings, write_csv_embeddings
 from visavis.gallery.exchange.embeddings import Embeddings, checked_embeddings
 from visavis.gallery.exchange.npz_file import read_npz_embeddings, write_npz_embeddings
 from visavis.gallery.exchange.parquet_file import read_parquet_embeddings, write_parquet_embeddings
 from visavis.gallery.exchange.person_of import people_of_pictures
+from visavis.pipeline.read_embeddings import read_embeddings
 from visavis.types import Provenance, TemplateSpace
 
 SPACE = TemplateSpace("d", "five-point", "arcface-112", "r" * 64, 4)
@@ -379,3 +380,45 @@ class TestParquet:
         with pytest.raises(InputError, match=words) as caught:
             read_parquet_embeddings(path)
         assert caught.value.reason == "exchange.parquet"
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        " =1+1",
+        "\u200b=1+1",
+        "\ufeff\u00a0@SUM(A1)",
+        "a;=1+1",
+        "a; -1",
+        ";;+1",
+        "\u2003\uff1d1",
+        "'",
+        "a;'=1",
+        "\t=1",
+        "=1;=2",
+    ],
+)
+def test_no_cell_is_a_formula_after_blanks_or_semicolons(text):
+    written = harmless(text)
+    assert meant(written) == text
+    for part in written.split(";"):
+        assert part.strip(" \u00a0\u2003\u200b\ufeff")[:1] not in tuple("=+-@\t\uff1d"), part
+
+
+def test_the_longest_text_does_not_make_the_archive_large(tmp_path):
+    """NumPy gives each row the length of the longest text; numpy.load reads what is written."""
+    sources = ["a/b.jpg"] * 2000
+    sources[7] = "x/" + "y" * 4000
+    found = _faces(["ann"] * 2000, sources=sources)
+    path = write_npz_embeddings(tmp_path / "a.npz", found)
+    assert path.stat().st_size < 400_000  # 32 MB unpacked
+    with np.load(path) as arrays:
+        assert arrays["image"].tolist() == sources
+    _same(read_npz_embeddings(path), found)
+
+
+def test_a_file_that_is_not_there_is_missing_whatever_its_name(tmp_path):
+    for name in ("a", "a.txt", "a.npz", "a.faiss", "a.pkl", "a.parquet", "a.csv", "a.vvt"):
+        with pytest.raises(UnreadableError) as caught:
+            read_embeddings(tmp_path / name)
+        assert caught.value.reason == "unreadable.missing", name

@@ -448,6 +448,24 @@ def test_what_a_kill_left_behind_is_erased_by_the_next_import(tmp_path):
     assert [path.name for path in tmp_path.iterdir() if "b.gallery" in path.name] == ["b.gallery"]
 
 
+def test_what_a_kill_left_behind_is_erased_by_the_next_export_and_nobody_else_reads_it(tmp_path):
+    made = full(tmp_path)
+    code = (
+        "import os, signal, sys; from visavis.gallery.exchange.archive_export import export_gallery;"
+        "from visavis.gallery.gallery import Gallery; kill = lambda *_: os.kill(os.getpid(), signal.SIGKILL);"
+        "export_gallery(Gallery.open(sys.argv[1]), sys.argv[2], progress=kill)"
+    )
+    for name in ("a.tar", "copy"):
+        run = subprocess.run([sys.executable, "-c", code, made.path, tmp_path / name], check=False)
+        left = tmp_path / f".{name}.export"
+        assert run.returncode == -9 and left.stat().st_mode & 0o777 == 0o700
+        export_gallery(made, tmp_path / name)
+        assert not left.exists() and not (tmp_path / f".{name}.lock").exists()
+    modes = {path.name: path.stat().st_mode & 0o777 for path in [tmp_path / "a.tar", tmp_path / "copy"]}
+    assert modes == {"a.tar": 0o600, "copy": 0o700}
+    assert {path.stat().st_mode & 0o777 for path in (tmp_path / "copy").iterdir()} == {0o600}
+
+
 def test_two_that_make_one_gallery(tmp_path):
     """The second is told so at once; the first is not disturbed."""
     export_gallery(full(tmp_path), tmp_path / "a.tar")

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -133,6 +134,15 @@ def test_old_templates_are_dropped_or_kept(gallery, old, new):
     assert gallery.check() == []
 
 
+def test_an_abandoned_move_leaves_no_templates(gallery, old, new):
+    third = replace(new.space, recogniser="a third one")
+    norms = np.ones(1, np.float32)
+    assert gallery.add_templates(third, [1], vectors(gallery, "collins")[:1][:, : third.dimension], norms) == 1
+    assert gallery.count_without_template(third) == 5
+    migrate_gallery(gallery, new)
+    assert gallery.count_without_template(third) == 6 and gallery.count_without_template(old.space) == 6
+
+
 def test_a_copy_leaves_the_gallery_as_it_is(gallery, old, new, tmp_path):
     before = vectors(gallery, "collins"), gallery.revision
     copy, done = migrate_copy(gallery, tmp_path / "b.gallery", new)
@@ -177,8 +187,6 @@ def test_missing_crops_are_counted_and_named(tmp_path, old, new, photos):
 
 
 def test_another_detector_or_crop_template_is_refused(tmp_path, old, new):
-    from dataclasses import replace
-
     for field, words in (("detector", "another detector"), ("crop", "another crop")):
         space = replace(old.space, **{field: "else"})
         made = Gallery.create(tmp_path / f"{field}.gallery", space=space, made_by=old.made_by)
@@ -224,6 +232,13 @@ def test_a_kill_costs_one_step(gallery, new, old):
     begin = time.perf_counter()
     assert migrate_gallery(gallery, new) == left
     assert time.perf_counter() - begin < 30 and gallery.check() == []
+
+
+def test_who_is_second_is_done_where_the_gallery_is_in_the_space(gallery, new):
+    """Another process moves the gallery between two steps of this one."""
+    other = Gallery.open(gallery.path)
+    assert migrate_gallery(other, new, progress=lambda done, total: migrate_gallery(gallery, new)) == 6
+    assert Gallery.open(gallery.path, space=new.space).check() == []
 
 
 @pytest.mark.slow

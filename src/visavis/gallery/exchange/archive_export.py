@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import io
 import os
-import secrets
 import shutil
 import tarfile
 from collections.abc import Callable, Iterator
@@ -13,7 +12,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, BinaryIO
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,6 +33,7 @@ from visavis.gallery.exchange.manifest import (
 )
 from visavis.gallery.exchange.parquet import parquet
 from visavis.gallery.exchange.target import no_database
+from visavis.jobs.alone import alone
 
 if TYPE_CHECKING:
     from visavis.gallery.gallery import Gallery
@@ -67,7 +67,8 @@ def export_gallery(
 
     Args:
         gallery: The gallery.
-        out: A file ``NAME.tar``, or a folder that is not there. It is there whole or not at all.
+        out: A file ``NAME.tar``, or a folder that is not there. It is there whole or not at all,
+            and for its owner alone (mode 0600, folders 0700). What a call before left that was killed is erased first.
         crops: Whether the aligned crops come along; without them the copy cannot be moved to another model.
         progress: Called with the number of samples written and of all.
 
@@ -81,22 +82,28 @@ def export_gallery(
     if os.path.lexists(target) and not (as_tar and target.is_file() and not target.is_symlink()):
         raise UsageError(f"{target} is there already; name a folder that is not, or a file NAME{TAR}")
     parquet()
-    draft = target.with_name(f".{target.name[:100]}.{secrets.token_hex(6)}.part")
-    try:
-        draft.mkdir()
-        manifest = _fill(gallery, draft, crops=crops, progress=progress)
-        if as_tar:
-            packed = draft / "packed"
-            _pack(packed, draft, [MANIFEST, *manifest.files])
-            packed.replace(target)
-        else:
-            draft.rename(target)
-    except OSError as error:
-        raise UsageError(
-            f"{target} cannot be written ({error.strerror or error}); check that its folder exists and has room"
-        ) from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
+    if not target.parent.is_dir():
+        raise UsageError(f"the folder {target.parent} does not exist; make it")
+    draft, lock = (target.with_name(f".{target.name[:100]}.{kind}") for kind in ("export", "lock"))
+    busy = UsageError(f"{target} is being written by another process; wait until it has ended")
+    with alone(lock, busy):
+        try:
+            shutil.rmtree(draft, ignore_errors=True)
+            draft.mkdir(mode=0o700)
+            manifest = _fill(gallery, draft, crops=crops, progress=progress)
+            if as_tar:
+                packed = draft / "packed"
+                _pack(packed, draft, [MANIFEST, *manifest.files])
+                packed.replace(target)
+            else:
+                draft.rename(target)
+        except OSError as error:
+            raise UsageError(
+                f"{target} cannot be written ({error.strerror or error}); check that its folder exists and has room"
+            ) from error
+        finally:
+            shutil.rmtree(draft, ignore_errors=True)
+            lock.unlink(missing_ok=True)
     return Exported(target, manifest, hashlib.sha256(manifest.to_json()).hexdigest())
 
 
@@ -124,7 +131,7 @@ def _fill(gallery: Gallery, folder: Path, *, crops: bool, progress: Progress | N
         next_sample=next_sample,
         files=entries,
     )
-    with (folder / MANIFEST).open("xb") as file:
+    with _private(folder / MANIFEST) as file:
         file.write(manifest.to_json())
         file.flush()
         os.fsync(file.fileno())
@@ -163,6 +170,11 @@ def _write(path: Path, name: str, dimension: int, pages: Iterator[_Page]) -> Fil
     return FileEntry(rows, file.size, file.digest.hexdigest())
 
 
+def _private(path: Path) -> BinaryIO:
+    """A new file that nobody but its owner reads."""
+    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0), 0o600), "wb")
+
+
 class _Hashed(io.RawIOBase):
     """A file that is hashed as it is written."""
 
@@ -186,7 +198,7 @@ class _Hashed(io.RawIOBase):
 
 @contextmanager
 def _hashed(path: Path) -> Iterator[_Hashed]:
-    with path.open("xb") as file:
+    with _private(path) as file:
         yield _Hashed(file)
         file.flush()
         os.fsync(file.fileno())
@@ -194,7 +206,7 @@ def _hashed(path: Path) -> Iterator[_Hashed]:
 
 def _pack(path: Path, folder: Path, names: list[str]) -> None:
     """An archive of these files, the same bytes for the same files."""
-    with path.open("xb") as file:
+    with _private(path) as file:
         with tarfile.open(fileobj=file, mode="w", format=tarfile.USTAR_FORMAT) as archive:
             for name in names:
                 member = tarfile.TarInfo(name)

@@ -115,7 +115,7 @@ def new_gallery(path: Path) -> Iterator[Path]:
         check_free(path)  # another process may have made it a moment ago
         try:
             shutil.rmtree(folder, ignore_errors=True)
-            folder.mkdir()
+            folder.mkdir(mode=0o700)
             yield folder / path.name
             put(folder / path.name, path)
         except OSError as error:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import os
 import re
+import unicodedata
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -113,13 +114,27 @@ def _cells(found: Embeddings) -> Iterator[list[str]]:
 
 
 def harmless(text: str) -> str:
-    """A text that no spreadsheet takes for a formula: one that begins like it gets an apostrophe in front."""
-    return f"'{text}" if text[:1] and text[0] in _FORMULA else text
+    """A text that no spreadsheet takes for a formula: one that begins like it gets an apostrophe in front.
+
+    Blanks and characters without a width do not count, and what follows a semicolon is a cell of its own to many.
+    """
+    return ";".join(f"'{part}" if _is_formula(part) else part for part in text.split(";"))
 
 
 def meant(cell: str) -> str:
     """The text that `harmless` was given."""
-    return cell[1:] if len(cell) > 1 and cell[0] == "'" and cell[1] in _FORMULA else cell
+    parts = cell.split(";")
+    return ";".join(part[1:] if part[:1] == "'" and _is_formula(part[1:]) else part for part in parts)
+
+
+def _is_formula(text: str) -> bool:
+    """Whether the first letter that is no blank begins a formula."""
+    first = next((letter for letter in text if letter in _FORMULA or not _is_blank(letter)), "")
+    return first != "" and first in _FORMULA
+
+
+def _is_blank(letter: str) -> bool:
+    return letter.isspace() or unicodedata.category(letter) in ("Cc", "Cf", "Zs")
 
 
 def _rows(where: str, file: Any) -> Iterator[list[str]]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,10 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from visavis._version import __version__
-from visavis.errors import SpaceError, UsageError
-from visavis.gallery.accepted import check_text
+from visavis.errors import InputError, SpaceError, UsageError
+from visavis.gallery.accepted import check_id, check_sha256, check_text
 from visavis.gallery.exchange.archive_import import Imported, closed_note, new_gallery
-from visavis.gallery.exchange.embeddings import Embeddings
+from visavis.gallery.exchange.embeddings import Embeddings, rows_named, wrong
 from visavis.gallery.gallery import Gallery
 from visavis.gallery.info import Storage
 from visavis.gallery.sample import NewSample
@@ -25,6 +25,7 @@ from visavis.types import Provenance, TemplateSpace
 FOREIGN = "foreign"
 SAID = "as the user says"
 _AT_ONCE = 1000
+_LARGEST = 1e9
 
 
 def foreign_space(name: str, dimension: int) -> TemplateSpace:
@@ -76,18 +77,16 @@ def import_embeddings(
         SpaceError: They are of another space than the gallery, or nothing says of which.
         InputError: Ids or names that no gallery accepts; or the gallery cannot be opened or written.
     """
+    _check_rows(found, where)
     if os.path.lexists(path):
         gallery = Gallery.open(path, who=who)
         _require(found, gallery.space, space=space)
-        before = {person.person: person for person in gallery.people()}
-        conflicts = {
-            person: ["name"]
-            for person, name in zip(found.people, found.names, strict=True)
-            if name is not None and person in before and before[person].name != name
-        }
-        closed = {name for name in found.people if name in before and not before[name].usable()}
-        open_rows = found.rows([row for row, name in enumerate(found.people) if name not in closed])
-        people, samples = _add(open_rows, gallery, where=where, said=space is not None)
+        with gallery.transaction():  # nobody is renamed or withdraws between this look and the write
+            before = {person.person: person for person in gallery.people()}
+            closed = {name for name in found.people if name in before and not before[name].usable()}
+            open_rows = found.rows([row for row, name in enumerate(found.people) if name not in closed])
+            people, samples = _add(open_rows, gallery, where=where, said=space is not None)
+        conflicts = _other_names(found, {name: person.name for name, person in before.items()})
         notes = (*found.notes, *closed_note(closed))
         return Imported(gallery, False, people, samples, len(open_rows) - samples, conflicts, notes)
     target = _space_of(found, space)
@@ -99,7 +98,45 @@ def import_embeddings(
         finally:
             gallery.close()
     opened = Gallery.open(path, who=who)
-    return Imported(opened, True, people, samples, len(found) - samples, notes=found.notes)
+    return Imported(opened, True, people, samples, len(found) - samples, _other_names(found, {}), found.notes)
+
+
+def _check_rows(found: Embeddings, where: str) -> None:
+    """Refuse rows of which no gallery makes a sample, by their number in the file.
+
+    Raises:
+        InputError: ``exchange.vectors``, or that of the id or name.
+    """
+    for row, number in enumerate(found.numbers.tolist()):
+        try:
+            check_id(found.people[row])
+            check_text(found.names[row], "name of a person")
+            if found.digests[row]:
+                check_sha256(found.digests[row])
+        except UsageError as error:
+            raise wrong(where, f"has in row {number} (counted from 0) what cannot be kept: {error.message}") from error
+        except InputError as error:
+            text = f"{printable(where)}, row {number} (counted from 0): {error.message}"
+            raise InputError(text, reason=error.reason) from error
+    limits = {"box": found.boxes, "score": found.scores, "norm": found.norms}
+    wide = {name: (np.abs(np.nan_to_num(values)) > _LARGEST).reshape(len(found), -1) for name, values in limits.items()}
+    wide["quality"] = ((found.quality < 0) | (found.quality > 100)).reshape(-1, 1)
+    for name, beyond in wide.items():
+        bad = np.flatnonzero(beyond.any(axis=1))
+        if bad.size:
+            told = "0..100" if name == "quality" else f"-{_LARGEST:.0e}..{_LARGEST:.0e}"
+            raise wrong(where, f"has a {name} outside of {told} in {rows_named(found.numbers[bad])}")
+
+
+def _other_names(found: Embeddings, there: Mapping[str, str | None]) -> dict[str, list[str]]:
+    """Who is called otherwise than in the gallery, or of those who are new, than in their first row."""
+    kept = dict(there)
+    conflicts: dict[str, list[str]] = {}
+    for person, name in zip(found.people, found.names, strict=True):
+        if name is not None and kept.setdefault(person, name) != name:
+            conflicts[person] = ["name"]
+        kept.setdefault(person, name)
+    return conflicts
 
 
 def _space_of(found: Embeddings, said: TemplateSpace | None) -> TemplateSpace:
@@ -159,7 +196,7 @@ def _samples(found: Embeddings, name: str) -> Iterator[Sequence[NewSample]]:
         yield [
             NewSample(
                 person=found.people[row],
-                source=found.sources[row] or f"{name}#{row}",
+                source=found.sources[row] or f"{name}#{found.numbers[row]}",
                 sha256=found.digests[row] or _digest(found.vectors[row]),
                 box=(float(boxes[row, 0]), float(boxes[row, 1]), float(boxes[row, 2]), float(boxes[row, 3])),
                 score=float(scores[row]),

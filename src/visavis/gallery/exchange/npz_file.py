@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import io
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +9,8 @@ import numpy as np
 from visavis.gallery.exchange.columns import BOX, NUMBERS, TEXTS, VECTORS, about_text, columns_of, embeddings_of
 from visavis.gallery.exchange.embeddings import Embeddings, PersonRule, wrong
 from visavis.gallery.exchange.target import no_database
-from visavis.io.atomic import write_output
-from visavis.io.npz import read_npz
+from visavis.io.atomic import output_file
+from visavis.io.npz import read_npz, write_npz
 
 _META = "meta"
 
@@ -50,9 +49,10 @@ def write_npz_embeddings(path: str | Path, found: Embeddings) -> Path:
     Raises:
         UsageError: The path cannot be written.
     """
-    arrays = {name: np.asarray(value) for name, value in columns_of(found).items()}
+    arrays = columns_of(found)
     if found.space is not None and found.made_by is not None:
         arrays[_META] = np.array(about_text(found.space, found.made_by))
-    stream = io.BytesIO()
-    np.savez(stream, **arrays)  # type: ignore[arg-type]
-    return write_output(no_database(path), stream.getvalue())
+    target = no_database(path)
+    with output_file(target) as file:
+        write_npz(file, arrays)
+    return target

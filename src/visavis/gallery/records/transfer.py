@@ -96,7 +96,7 @@ def drop_templates(transaction: Transaction, fingerprint: str) -> int:
     """Erase the templates of another space than the gallery's."""
     if fingerprint == transaction.fingerprint:
         raise UsageError(f"{fingerprint} is the space of the gallery itself; its templates stay")
-    return _drop(transaction, fingerprint)
+    return _drop(transaction, t.template.c.fingerprint == fingerprint)
 
 
 def switch_space(transaction: Transaction, space: TemplateSpace, *, made_by: Provenance, keep_old: bool) -> None:
@@ -115,13 +115,14 @@ def switch_space(transaction: Transaction, space: TemplateSpace, *, made_by: Pro
     connection.execute(t.person.update().where(t.person.c.changed.is_not(None)).values(changed=transaction.revision))
     several = sql.select(t.person.c.key).where(t.person.c.samples > 1)
     refresh(moved, connection.execute(several).scalars().all())
-    dropped = 0 if keep_old else _drop(transaction, before)
+    # Of every other space: an abandoned move to a third one leaves templates of faces too.
+    dropped = 0 if keep_old else _drop(transaction, t.template.c.fingerprint != space.fingerprint)
     transaction.log("migrated", before=before, after=space.fingerprint, model=made_by.model, dropped=dropped)
 
 
-def _drop(transaction: Transaction, fingerprint: str) -> int:
+def _drop(transaction: Transaction, which: sql.ColumnElement[bool]) -> int:
     mark_erased(transaction.connection)
-    result = transaction.connection.execute(t.template.delete().where(t.template.c.fingerprint == fingerprint))
+    result = transaction.connection.execute(t.template.delete().where(which))
     return int(result.rowcount)
 
 
