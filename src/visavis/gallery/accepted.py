@@ -132,7 +132,7 @@ def check_sha256(sha256: str) -> str:
     Raises:
         UsageError: Not 64 hexadecimal digits in lower case.
     """
-    if not _SHA256.fullmatch(sha256):
+    if not isinstance(sha256, str) or not _SHA256.fullmatch(sha256):
         raise UsageError(f"a sha256 is 64 hexadecimal digits in lower case; got {printable(str(sha256))!r}")
     return sha256
 

@@ -180,6 +180,13 @@ def test_one_bad_sample_refuses_the_batch_and_nothing_is_written(made, changed, 
     assert made.people() == [] and made.revision == 0 and len(list(made.events())) == 1
 
 
+@pytest.mark.parametrize("changed", [{"sha256": 5}, {"source": None}, {"crop": crop(1), "crop_template": "t" * 201}])
+def test_fields_of_another_kind_are_usage(made, changed):
+    from dataclasses import replace
+
+    assert reason_of(lambda: made.add_samples([replace(sample("ann", 1), **changed)])) == "usage"
+
+
 def test_names_of_pictures_are_kept_as_text(made):
     from dataclasses import replace
 

@@ -22,6 +22,7 @@ from visavis.gallery.sample import Box, NewSample, Sample
 _COMPRESSION = 1
 """Of crops: pictures are enrolled a fifth faster for 7 % more bytes."""
 _LEAST_SIDE, _LARGEST_SIDE = 1, 4096
+_LONGEST_NAME = 200
 
 
 def place(box: Box) -> str:
@@ -42,6 +43,8 @@ def check_samples(samples: Sequence[NewSample], dimension: int) -> NDArray[np.fl
     for row, sample in enumerate(samples):
         check_id(sample.person)
         check_sha256(sample.sha256)
+        if not isinstance(sample.source, str):
+            raise UsageError(f"sample {row}: the source is text; got {type(sample.source).__name__}")
         numbers = np.array([*sample.box, sample.score, sample.norm], np.float64)
         if len(sample.box) != 4 or not np.isfinite(numbers).all() or np.abs(numbers).max() > 1e9:
             raise UsageError(f"sample {row}: four sides of the box, score and norm are finite numbers; got {numbers}")
@@ -227,7 +230,7 @@ def _check_crop(row: int, sample: NewSample) -> None:
     fits = len(shape) == 3 and shape[2] == 3 and all(_LEAST_SIDE <= side <= _LARGEST_SIDE for side in shape[:2])
     if kind != np.uint8 or not fits:
         raise UsageError(f"sample {row}: a crop is uint8 RGB (H, W, 3); got {kind} {shape}")
-    if not check_text(sample.crop_template, "name of a crop's template"):
+    if not check_text(sample.crop_template, "name of a crop's template") or len(sample.crop_template) > _LONGEST_NAME:
         raise UsageError(f"sample {row}: a crop needs the name of its template, for example arcface-112")
 
 
