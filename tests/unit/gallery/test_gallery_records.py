@@ -84,6 +84,8 @@ def test_people_are_found_by_any_entry_of_their_metadata(made):
     made.add_person("ann", metadata={"team": "a", "floor": 2, "tags": ["x", {"deep": None}]})
     made.add_person("bob", metadata={"team": "a", "floor": 2.5, "on": True})
     made.add_person("eve", metadata={"team": "b", "floor": 2.0, "on": 1, "sizes": {"w": [1.0, 2.5]}})
+    assert made.keys().tolist() == []  # nobody can be found without a sample
+    made.add_samples([sample(person, number) for number, person in enumerate(("ann", "bob", "eve"))])
     for where, wanted in [
         ({}, {"ann", "bob", "eve"}),
         ({"team": "a"}, {"ann", "bob"}),
