@@ -18,7 +18,6 @@ from visavis.protocols.ledger import Ledger
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import pair_people
 from visavis.protocols.quality_result import QualityResult, quality_result
-from visavis.quality.assessor import SCORERS
 from visavis.quality.fusion import FUSED
 from visavis.types import FMR, Assessment, Status, Templates
 
@@ -92,7 +91,7 @@ def assess_pairs(
     vectors = rows.vectors.astype(np.float64)
     qualities = {FUSED: assessment.fused.raw.astype(np.float64)}
     for quality in assessment.measures:
-        sign = 1.0 if SCORERS[quality.measure].scale.rising else -1.0
+        sign = 1.0 if pipeline.assessor.scorers[quality.measure].scale.rising else -1.0
         qualities[quality.measure] = sign * quality.raw.astype(np.float64)
     return AssessedPairs(np.einsum("pd,pd->p", vectors[left], vectors[right]), qualities, rows.status)
 
@@ -131,9 +130,10 @@ def evaluate_quality(
         raise UsageError(
             "the threshold is fixed on the non-mated pairs of the lists; they have no groups: give fmr=RATE"
         )
-    unknown = [name for name in measures if name not in SCORERS]
+    known = pipeline.assessor.scorers
+    unknown = [name for name in measures if name not in known]
     if unknown:
-        raise UsageError(f"no quality measure {', '.join(unknown)}; known: {', '.join(SCORERS)}")
+        raise UsageError(f"no quality measure {', '.join(unknown)}; known: {', '.join(known)}")
     pairs = joined(lists)
     people = pair_people(pairs)
     if not pairs.same.any() or pairs.same.all():
@@ -142,7 +142,7 @@ def evaluate_quality(
     missing = [name for name in measures if name not in found.qualities]
     if missing:
         raise UsageError(f"{pipeline.made_by.model} has no measure {', '.join(missing)}; its norms have no scale")
-    kept = {FUSED, *(measures or SCORERS)}
+    kept = {FUSED, *(measures or known)}
     ledger = Ledger.load()
     return quality_result(
         found.similarities,
