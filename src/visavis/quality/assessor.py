@@ -13,7 +13,7 @@ from visavis.quality.exposure import ExposureScorer
 from visavis.quality.fused_weights import WITH_NORM, WITHOUT_NORM
 from visavis.quality.norm import NormScorer
 from visavis.quality.pose import PoseScorer
-from visavis.quality.scale import Scale
+from visavis.quality.scale import Grading
 from visavis.quality.sharpness import SharpnessScorer
 from visavis.quality.size import SizeScorer
 from visavis.types import Assessment, FaceContext, Quality
@@ -22,7 +22,10 @@ from visavis.types import Assessment, FaceContext, Quality
 class ScaledScorer(Protocol):
     """A quality scorer with its declared mapping from raw value to score."""
 
-    scale: Scale
+    @property
+    def scale(self) -> Grading:
+        """The declared mapping from raw value to score."""
+        ...
 
     def assess(self, context: FaceContext) -> Quality:
         """One score a face, in order; failed faces give failed rows."""
@@ -121,7 +124,7 @@ def _applies(scorer: ScaledScorer, context: FaceContext) -> bool:
     return not isinstance(scorer, ConditionalScorer) or scorer.applies(context)
 
 
-def _failure(quality: Quality, row: int, limit: float, scale: Scale) -> str:
+def _failure(quality: Quality, row: int, limit: float, scale: Grading) -> str:
     unit = f" {quality.unit}" if quality.unit else ""
     side = "least" if scale.rising else "most"
     figure = f"{quality.measure} {quality.raw[row]:.3g}{unit}, the {side} that counts is {limit:g}"
