@@ -6,11 +6,12 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from visavis.pipeline.context import context_of, embedded
 from visavis.pipeline.pipeline import Pipeline
 from visavis.pipeline.portions import chunks, shifted
 from visavis.runtime.workers import ordered_map
 from visavis.selection import Select
-from visavis.types import Analysis, Assessment, FaceContext
+from visavis.types import Analysis, Assessment
 
 _CHUNK = 8
 """Pictures that a worker holds at a time."""
@@ -44,11 +45,10 @@ def assess_stream(pipeline: Pipeline, sources: Iterable[Any], *, which: Select =
     def chunk(item: tuple[int, list[Any]]) -> Assessed:
         number, some = item
         pictures, faces = pipeline.detect(some, which=which)
-        crops = pipeline.aligner.align(pictures, faces)
-        templates = pipeline.embedder.embed(crops)
-        assessment = assessor.assess(FaceContext(pictures, faces, crops, templates))
+        context = context_of(pipeline, pictures, faces)
+        assessment = assessor.assess(context)
         names = tuple(pictures.sources[int(row)] for row in faces.picture)
-        analysis = Analysis(names, shifted(faces, number * _CHUNK), templates)
+        analysis = Analysis(names, shifted(faces, number * _CHUNK), embedded(context))
         return Assessed(analysis, assessment, assessor.unfit(assessment))
 
     yield from ordered_map(chunk, enumerate(chunks(sources, _CHUNK)), workers=pipeline.engine.workers)

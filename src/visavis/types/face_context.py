@@ -27,17 +27,22 @@ class FaceContext:
         faces: Where each face lies.
         crops: The aligned face of each row.
         templates: What the recogniser made of each row; None where nothing was embedded.
+        attention: float32 ``(N, patches)``: what a vision transformer's last block attends to in each row, see
+            `visavis.runtime.attention`; NaN in failed rows. None where the recogniser does not tell it.
     """
 
     pictures: Pictures
     faces: Faces
     crops: Crops
     templates: Templates | None = None
+    attention: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         lengths = {"faces": len(self.faces), "crops": len(self.crops)}
         if self.templates is not None:
             lengths["templates"] = len(self.templates)
+        if self.attention is not None:
+            lengths["attention"] = len(self.attention)
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{count} {name}" for name, count in lengths.items())
             raise UsageError(f"the columns of a FaceContext must have one length; got {told}")
