@@ -23,6 +23,7 @@ def assess(
     out: Annotated[Path | None, typer.Option("--out", help="Write a table: .csv or .parquet.")] = None,
     minimum_size: options.MinimumSize = 0.0,
     model: options.Model = options.DEFAULT_MODEL,
+    attention: options.Attention = None,
     detector: options.Detector = None,
     engine: options.Engine = None,
     precision: options.Precision = None,
@@ -55,6 +56,7 @@ def assess(
         flip=flip,
         policy=policy,
         minimum_size=minimum_size,
+        attention=attention,
     )
     parts: list[Assessed] = []
     with progress("assessing") as advance:

@@ -31,6 +31,7 @@ def quality(
     seed: Annotated[int, typer.Option("--seed", help="Seed of resamples and of random qualities.")] = 0,
     resamples: options.Resamples = 1000,
     model: options.Model = options.DEFAULT_MODEL,
+    attention: options.Attention = None,
     detector: options.Detector = None,
     engine: options.Engine = None,
     precision: options.Precision = None,
@@ -69,6 +70,7 @@ def quality(
         threads=threads,
         flip=flip,
         policy=policy,
+        attention=attention,
     )
     with progress("assessing") as advance:
         result = evaluate_quality(

@@ -16,4 +16,9 @@ ENTRIES = {
     "quality/pose": ("visavis.quality.pose:PoseScorer", "", "angle between face and camera, from the five points"),
     "quality/detection": ("visavis.quality.detection_score:DetectionScorer", "", "the detector's score"),
     "quality/norm": ("visavis.quality.norm:NormScorer", "", "length of the raw embedding; SFace only"),
+    "quality/attention": (
+        "visavis.quality.attention:AttentionScorer",
+        "",
+        "mean attention logit in the last block of a vision transformer that was calibrated",
+    ),
 }

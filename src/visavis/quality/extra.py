@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Any, cast
 if TYPE_CHECKING:
     from visavis.quality.assessor import ScaledScorer
 
-EXTRA: Mapping[str, str] = {}
+EXTRA: Mapping[str, str] = {
+    "attention": "visavis.quality.attention:attention_scorer",
+}
 """By measure, ``module:function``: from an embedder (anything with a ``card``, or None) to its `ScaledScorer`, or to
 None where the scorer does not fit that embedder. Imported when an assessor is made for a pipeline."""
 

@@ -72,7 +72,7 @@ def tell_attention(model: onnx.ModelProto) -> onnx.ModelProto:
         "flat": np.array([-1, patches], np.int64),
     }
     network.weights |= {_name(name): values for name, values in constants.items()}
-    steps: tuple[tuple[str, list[str], str, dict[str, int]], ...] = (
+    steps: tuple[tuple[str, list[str], str, dict[str, Any]], ...] = (
         ("Cast", [query], "query", {"to": TensorProto.FLOAT}),
         ("Cast", [key], "key", {"to": TensorProto.FLOAT}),
         ("MatMul", [_name("mean"), _name("query")], "mean_query", {}),
