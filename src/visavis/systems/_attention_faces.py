@@ -25,7 +25,7 @@ from visavis.quality.attention_torch import TorchAttention
 from visavis.runtime.session import EngineOptions
 
 MODEL = "embedder/visavis-vit-t"
-FILES = ("lfw/lfw.tar", "lfw/pairs.txt", "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FP.csv")
+FILES = ("lfw/lfw.tar", "lfw/pairs.txt", "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FF.csv")
 FMR = 0.01
 MEASURES = ("attention", "norm", "sharpness", "untrained")
 _SETS = (("lfw", *FILES[:2]), ("cfp_dev", *FILES[2:]))
@@ -89,7 +89,7 @@ class Pictures:
 
 
 def read_pictures(data: Path) -> Pictures:
-    """The mated pairs of LFW and the frontal-profile ones of CFP.
+    """The mated pairs of LFW and the frontal ones of CFP.
 
     Raises:
         UnreadableError: A file cannot be read.

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from visavis.systems._attention_faces import Part, Pictures
     from visavis.systems._attention_toy import Look
 
-_FULL = ("lfw/lfw.tar", "lfw/pairs.txt", "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FP.csv")
+_FULL = ("lfw/lfw.tar", "lfw/pairs.txt", "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FF.csv")
 
 CARD = SystemCard(
     name="system/attn-fiqa",
