@@ -21,4 +21,9 @@ ENTRIES = {
         "",
         "mean attention logit in the last block of a vision transformer that was calibrated",
     ),
+    "quality/landmark": (
+        "visavis.quality.landmark:LandmarkScorer",
+        "",
+        "size and pose in one, from the landmarks alone, by a random forest",
+    ),
 }

@@ -6,11 +6,13 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from visavis.quality.attention import attention_scorer
+from visavis.quality.landmark import landmark_scorer
 
 if TYPE_CHECKING:
     from visavis.quality.assessor import ScaledScorer
 
 EXTRA: Mapping[str, Callable[[Any], ScaledScorer | None]] = {
+    "landmark": landmark_scorer,
     "attention": attention_scorer,
 }
 """By measure, from an embedder (anything with a ``card``, or None) to its `ScaledScorer`, or to None where the scorer
