@@ -98,8 +98,7 @@ def test_skin_is_natural_and_a_cast_is_not():
 
 def test_places_and_sizes_are_those_of_the_points():
     found = {one.measure: float(one.raw[0]) for one in assess_standard(context([flat(90)]))}
-    eyes, mouth = POINTS[:2], POINTS[3:].mean(axis=0)
-    chin = 1.55 * np.linalg.norm(mouth - eyes.mean(axis=0))
+    chin = max(1.87 * 113, 1.62 * np.linalg.norm(POINTS[3:].mean(axis=0) - POINTS[:2].mean(axis=0)))
     assert found["margin_left"] == pytest.approx(251 / 113) and found["margin_right"] == pytest.approx(
         (616 - 364) / 113
     )

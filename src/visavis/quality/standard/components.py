@@ -36,7 +36,7 @@ from visavis.types import FaceContext
 _ELLIPSE = "an ellipse from brows to chin in place of the hull of 98 landmarks; five points align the face"
 _NO_OCCLUSION = f"{_ELLIPSE}; what covers the face is not cut out"
 _EYES = "the detector's eye points in place of the middles of the eye corners"
-_CHIN = f"{_EYES}; the chin is taken 1.55 times as far below the eyes as the mouth"
+_CHIN = f"{_EYES}; the chin is inferred from the eyes and the mouth"
 _POSE = "from five points and a generic head in place of 3DDFA-V2; falls short near the profile"
 
 

@@ -17,9 +17,9 @@ TEMPLATE = CropTemplate("ofiq-616", 616, 616, ((251, 272), (364, 272), (308, 336
 """Where OFIQ puts the five points. It fits them by least median of squares; here it is least squares."""
 _EYES = (np.array([251, 272]), np.array([364, 272]))
 _EYE_DISTANCE, _EYE_TO_MOUTH = 113, 130
-_HULL = (308, 345, 128, 132)
-"""Centre and half axes of the ellipse from the brows to the chin that stands for the hull of OFIQ's 98 landmarks: the
-chin lies 1.55 times as far below the eyes as the mouth does, see `visavis.quality.standard.geometry`."""
+_HULL = (308, 350, 128, 134)
+"""Centre and half axes of the ellipse from above the brows to the chin that stands for the hull of OFIQ's 98 landmarks;
+for the chin see `visavis.quality.standard.geometry`."""
 
 
 @lru_cache(1)
