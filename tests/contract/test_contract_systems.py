@@ -17,7 +17,7 @@ from small_people import tar_of_people
 from visavis import registry
 from visavis.cards import SystemCard
 from visavis.errors import InternalError, UsageError
-from visavis.systems import _miniature, _noisy_labels, records
+from visavis.systems import _miniature, _noisy_labels, _simulated_quality, records
 
 ROOT = Path(__file__).parents[2]
 NAMES = registry.names("system/*")
@@ -45,6 +45,7 @@ def short(monkeypatch):
     """Miniatures of a few steps, two repetitions."""
     monkeypatch.setattr(_miniature, "ORL", replace(_miniature.ORL, steps=6, people=4, pictures=2))
     monkeypatch.setattr(_noisy_labels, "QUICK", replace(_noisy_labels.QUICK, steps=3, batch=8))
+    monkeypatch.setattr(_simulated_quality, "QUICK", _simulated_quality.Heads(train=60, test=40, trees=2))
     if importlib.util.find_spec("torch"):
         toy = importlib.import_module("visavis.systems._attention_toy")
         monkeypatch.setattr(toy, "QUICK", replace(toy.QUICK, steps=3, batch=8, views=1))

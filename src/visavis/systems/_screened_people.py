@@ -36,12 +36,14 @@ class People:
     Attributes:
         name: Of the collection, for the figures.
         sources: Every picture, a person's pictures one after the other.
-        people: Person of each picture, int64 ``(N,)``.
+        people: Person of each picture, int64 ``(N,)``, a row of ``persons``.
+        persons: Name of each person.
     """
 
     name: str
     sources: tuple[Source, ...]
     people: NDArray[np.int64]
+    persons: tuple[str, ...]
 
     @classmethod
     def of(cls, name: str, labelled: Labelled, *, most: int | None = None) -> People:
@@ -50,10 +52,10 @@ class People:
         by_person: dict[str, list[str]] = {}
         for person, picture in order:
             by_person.setdefault(person, []).append(picture)
-        kept = [pictures[:most] for pictures in by_person.values() if len(pictures) > 1]
-        whose = [number for number, pictures in enumerate(kept) for _ in pictures]
-        sources = tuple(labelled.store.get(picture) for pictures in kept for picture in pictures)
-        return cls(name, sources, np.array(whose, np.int64))
+        kept = {person: pictures[:most] for person, pictures in by_person.items() if len(pictures) > 1}
+        whose = [number for number, pictures in enumerate(kept.values()) for _ in pictures]
+        sources = tuple(labelled.store.get(picture) for pictures in kept.values() for picture in pictures)
+        return cls(name, sources, np.array(whose, np.int64), tuple(kept))
 
     @property
     def first(self) -> NDArray[np.bool_]:
