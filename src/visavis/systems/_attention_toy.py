@@ -14,7 +14,7 @@ from torch import Tensor
 
 from visavis.errors import DependencyError
 from visavis.losses.cosface import CosFaceLoss
-from visavis.metrics.discard import discard_curve
+from visavis.metrics.discard import DiscardCurve, discard_curve
 from visavis.metrics.rank_correlation import rank_correlation
 from visavis.metrics.verification import threshold_at_fmr
 from visavis.nn.backbones.vit import ViTBackbone, ViTShape
@@ -56,6 +56,7 @@ class Look:
         correlation: Spearman's correlation of score and resolution.
         ratio: Mean FNMR over discards up to 0.3, over the FNMR with all views; the threshold is fixed.
         negated: The same where the highest scores go first.
+        best: FNMR of the tenth of the views with the highest scores, over that of all.
         ladder: Spearman's correlation of score and sharpness of the training faces, blurred.
         focus: Spearman's correlation of the negative entropy of the softmax'ed attention and resolution.
         rank1: By resolution, share of the views whose nearest face is their own.
@@ -64,6 +65,7 @@ class Look:
     correlation: float
     ratio: float
     negated: float
+    best: float
     ladder: float
     focus: float
     rank1: dict[int, float]
@@ -140,19 +142,25 @@ def _look(network: ViTBackbone, faces: NDArray[np.uint8], toy: Toy, seed: int) -
     right = cosines.argmax(axis=1) == person
     own = np.arange(len(faces)) == person[:, None]
     threshold = threshold_at_fmr(cosines[~own], FMR)
+    curve, other = (_curve(cosines[own], sign * score, threshold) for sign in (1, -1))
     return Look(
         correlation=rank_correlation(score, side_of),
-        ratio=_ratio(cosines[own], score, threshold),
-        negated=_ratio(cosines[own], -score, threshold),
+        ratio=_over_all(curve.area(), curve),
+        negated=_over_all(other.area(), other),
+        best=_over_all(curve.at(0.9), curve),
         ladder=blur_ladder(lambda pixels: attending.attention(pixels).mean(axis=1), faces).correlation,
         focus=rank_correlation(np.concatenate(focus), side_of),
         rank1={side: float(right[side_of == side].mean()) for side in RESOLUTIONS},
     )
 
 
-def _ratio(mated: NDArray[np.float64], quality: NDArray[np.float32], threshold: float) -> float:
-    curve = discard_curve(mated, np.ones(len(mated), bool), quality, threshold=threshold)
-    return curve.area() / curve.at(0.0) if curve.at(0.0) > 0 else float("nan")
+def _curve(mated: NDArray[np.float64], quality: NDArray[np.float32], threshold: float) -> DiscardCurve:
+    return discard_curve(mated, np.ones(len(mated), bool), quality, threshold=threshold)
+
+
+def _over_all(error: float, curve: DiscardCurve) -> float:
+    """An error rate over that of all views."""
+    return error / curve.at(0.0) if curve.at(0.0) > 0 else float("nan")
 
 
 @torch.no_grad()
