@@ -12,7 +12,7 @@ from visavis import registry
 from visavis.data.degradation.degrade import Degrading
 from visavis.io import open_store
 from visavis.io.stores import FolderStore, TarStore
-from visavis.metrics.discard import LIMIT, Discarding, pair_quality
+from visavis.metrics.discard import Discarding, pair_quality
 from visavis.metrics.intervals import Statistic, paired_difference
 from visavis.metrics.verification import threshold_at_fmr
 from visavis.pipeline.assess import assess_stream
@@ -27,6 +27,7 @@ from visavis.runtime.session import EngineOptions
 MODEL = "embedder/visavis-vit-t"
 FILES = ("lfw/lfw.tar", "lfw/pairs.txt", "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FF.csv")
 FMR = 0.01
+LIMIT = 0.3
 MEASURES = ("attention", "norm", "sharpness", "untrained")
 _SETS = (("lfw", *FILES[:2]), ("cfp_dev", *FILES[2:]))
 
@@ -50,7 +51,7 @@ class Part:
     def ratio(self, measure: str, *, sign: float = 1.0) -> float:
         """Mean FNMR over discards up to 0.3, over the FNMR of all pairs."""
         curve = self._discarding(measure, sign).curve()
-        return curve.area() / curve.at(0.0)
+        return curve.area(LIMIT) / curve.at(0.0)
 
     def fnmr(self) -> float:
         """FNMR with nothing discarded."""

@@ -26,6 +26,7 @@ from visavis.systems._small_training import augment
 
 RESOLUTIONS = (25, 16, 12, 8, 6, 5, 4)
 FMR = 0.01
+LIMIT = 0.3
 _FACES = 100
 _DIMENSION = 64
 
@@ -145,8 +146,8 @@ def _look(network: ViTBackbone, faces: NDArray[np.uint8], toy: Toy, seed: int) -
     curve, other = (_curve(cosines[own], sign * score, threshold) for sign in (1, -1))
     return Look(
         correlation=rank_correlation(score, side_of),
-        ratio=_over_all(curve.area(), curve),
-        negated=_over_all(other.area(), other),
+        ratio=_over_all(curve.area(LIMIT), curve),
+        negated=_over_all(other.area(LIMIT), other),
         best=_over_all(curve.at(0.9), curve),
         ladder=blur_ladder(lambda pixels: attending.attention(pixels).mean(axis=1), faces).correlation,
         focus=rank_correlation(np.concatenate(focus), side_of),
