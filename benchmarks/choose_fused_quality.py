@@ -29,7 +29,7 @@ from visavis.quality.fused_weights import WITH_NORM, WITHOUT_NORM
 from visavis.types import FMR
 
 ROOT = Path(__file__).parents[1]
-NAMES = list(SCORERS)
+NAMES = [*SCORERS, "landmark"]
 BARE = [name for name in NAMES if name != "norm"]
 PARTS = {"stored": ("stored",), "degraded": ("worse",), "stored and degraded": ("stored", "worse")}
 FIXED_AT, EFFECT_AT, LIMIT = 1e-2, 1e-3, 0.2
@@ -162,8 +162,10 @@ def main(folder: Path) -> None:
     }  # fmt: skip
     for kind, names, fusion in (("with_norm", NAMES, WITH_NORM), ("without_norm", BARE, WITHOUT_NORM)):
         candidates = {"in force": dict(fusion.weights)}
-        candidates |= {f"fitted on {title}": fitted(train, parts, names) for title, parts in PARTS.items()}
-        candidates |= {f"{name} alone": {name: 1.0} for name in ("norm", "detection") if name in names}
+        before = [name for name in names if name != "landmark"]
+        candidates |= {f"fitted on {title}": fitted(train, parts, before) for title, parts in PARTS.items()}
+        candidates |= {f"fitted on {title}, landmark": fitted(train, parts, names) for title, parts in PARTS.items()}
+        candidates |= {f"{name} alone": {name: 1.0} for name in ("norm", "detection", "landmark") if name in names}
         record[kind], record["fnmr_before"] = judged(develop, candidates, "in force")
     pipeline = Pipeline()
     threshold = pipeline.calibration().threshold(FMR(EFFECT_AT))
