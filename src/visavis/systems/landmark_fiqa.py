@@ -61,11 +61,11 @@ CARD = SystemCard(
     ),
     expects="On simulated heads the forest tells large frontal faces from others, and size is what it needs for it. "
     "On real faces, of which half were moved away from the camera, discarding 30 % of the probes by the shipped forest "
-    "removes false rejections, discarding at random does not. The figures of the paper come from police cameras whose "
-    "pictures nobody else has; they cannot be reproduced. Probes without a face are rejections and go first, "
-    "whatever the measure: 'failed alone' is what that gives by itself. The full budget has ISO-like single measures, "
-    "the fused score and a forest fitted to the utility of real pictures beside it; they need no landmarks or a "
-    "recogniser and are often better.",
+    "removes false rejections; discarding at random does not. Probes without a face are rejections and go first, "
+    "whatever the measure: 'failed alone' is what that gives by itself. Other measures stand beside the forest, with "
+    "intervals over people: where size is what differs between frames, the distance between the eyes alone does as "
+    "well. The full budget adds a forest that was fitted to the utility of pictures of training people. The figures of "
+    "the paper come from police cameras whose pictures nobody else has; they cannot be reproduced.",
     experiment="visavis.systems.landmark_fiqa:reproduce",
     files=(
         ("quick", (ARCHIVE,)),
