@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -20,7 +20,7 @@ from visavis.metrics.verification import threshold_at_fmr
 from visavis.nn.backbones.vit import ViTBackbone, ViTShape
 from visavis.nn.pixels import network_input
 from visavis.quality.attention_torch import TorchAttention
-from visavis.quality.blur_ladder import blur_ladder
+from visavis.quality.blur_ladder import LEAST_CORRELATION, blur_ladder
 from visavis.systems._small_net import reproducible
 from visavis.systems._small_training import augment
 
@@ -58,6 +58,7 @@ class Look:
         ratio: Mean FNMR over discards up to 0.3, over the FNMR with all views; the threshold is fixed.
         negated: The same where the highest scores go first.
         best: FNMR of the tenth of the views with the highest scores, over that of all.
+        best_negated: The same of the lowest scores.
         ladder: Spearman's correlation of score and sharpness of the training faces, blurred.
         focus: Spearman's correlation of the negative entropy of the softmax'ed attention and resolution.
         rank1: By resolution, share of the views whose nearest face is their own.
@@ -67,9 +68,29 @@ class Look:
     ratio: float
     negated: float
     best: float
+    best_negated: float
     ladder: float
     focus: float
     rank1: dict[int, float]
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the blur ladder takes the score for a quality."""
+        return abs(self.ladder) >= LEAST_CORRELATION
+
+    def oriented(self) -> Look:
+        """The same of the score that points as the blur ladder says: higher is better."""
+        if self.ladder >= 0:
+            return self
+        return replace(
+            self,
+            correlation=-self.correlation,
+            ratio=self.negated,
+            negated=self.ratio,
+            best=self.best_negated,
+            best_negated=self.best,
+            ladder=-self.ladder,
+        )
 
 
 def read_faces() -> NDArray[np.uint8]:
@@ -149,6 +170,7 @@ def _look(network: ViTBackbone, faces: NDArray[np.uint8], toy: Toy, seed: int) -
         ratio=_over_all(curve.area(LIMIT), curve),
         negated=_over_all(other.area(LIMIT), other),
         best=_over_all(curve.at(0.9), curve),
+        best_negated=_over_all(other.at(0.9), other),
         ladder=blur_ladder(lambda pixels: attending.attention(pixels).mean(axis=1), faces).correlation,
         focus=rank_correlation(np.concatenate(focus), side_of),
         rank1={side: float(right[side_of == side].mean()) for side in RESOLUTIONS},
