@@ -52,9 +52,9 @@ CARD = SystemCard(
         "layers), on faces of scikit-image whose people are not named; nothing of it is kept. The full budget judges "
         "visavis-vit-t, a vit-mini that SFace taught; its score falls with quality, so the calibration turns it.",
         "The fact sheet asks for an edc_ratio of 0.97 in the miniature, and for a rank correlation that training makes "
-        "larger, as measured with another small transformer. With ours the ratio lies between 0.9 and 1.06, by seed, and "
-        "a third of the networks that recognise every sharp face have a score that says nothing. The blur ladder knows "
-        "them: the checks are of the networks that it accepts.",
+        "larger, as measured with another small transformer. With ours the ratio lies between 0.9 and 1.06, by seed, "
+        "and a third of the networks that recognise every sharp face have a score that says nothing. The blur ladder "
+        "knows them: the checks are of the networks that it accepts.",
         "Colour is that of the network's contract; the script of the public code reads BGR unless told otherwise.",
     ),
     corrections=(
@@ -64,10 +64,10 @@ CARD = SystemCard(
     ),
     loaders=("visavis.nn.checkpoints.load:load_released",),
     expects="That the blur ladder, on faces the network was trained on, tells which networks have an attention that is "
-    "quality; that the score of those follows how much of a fresh, down-sampled face is left; and that the tenth of the "
-    "views with the highest scores is matched with far fewer errors than all of them, after training and not before. "
-    "It is a weak cue at this size: the lowest scores do not pick out the worst views, so that the mean FNMR over "
-    "discards up to 0.3, over that of all (edc_ratio), stays about 1; only its sign against the negated score is "
+    "quality; that the score of those follows how much of a fresh, down-sampled face is left; and that the tenth of "
+    "the views with the highest scores is matched with far fewer errors than all of them, after training and not "
+    "before. It is a weak cue at this size: the lowest scores do not pick out the worst views, so that the mean FNMR "
+    "over discards up to 0.3, over that of all (edc_ratio), stays about 1; only its sign against the negated score is "
     "checked. With the full budget that ratio is checked on degraded pictures of test people, beside an untrained "
     "transformer as a control.",
     experiment="visavis.systems.attn_fiqa:reproduce",
