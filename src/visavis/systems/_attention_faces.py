@@ -23,13 +23,13 @@ from visavis.protocols.ledger import Ledger, RolesTouched
 from visavis.protocols.pairs import PairList, read_pairs
 from visavis.quality.attention_torch import TorchAttention
 from visavis.runtime.session import EngineOptions
+from visavis.systems.attn_fiqa import FULL_FILES
 
 MODEL = "embedder/visavis-vit-t"
-FILES = ("lfw/lfw.tar", "lfw/pairs.txt", "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FF.csv")
 FMR = 0.01
 LIMIT = 0.3
 MEASURES = ("attention", "norm", "sharpness", "untrained")
-_SETS = (("lfw", *FILES[:2]), ("cfp_dev", *FILES[2:]))
+_SETS = (("lfw", *FULL_FILES[:2]), ("cfp_dev", *FULL_FILES[2:]))
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from visavis.systems._attention_faces import Part, Pictures
     from visavis.systems._attention_toy import Look
 
-_FULL = ("lfw/lfw.tar", "lfw/pairs.txt", "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FF.csv")
+FULL_FILES = ("lfw/lfw.tar", "lfw/pairs.txt", "cfp_dev/cfp_dev.tar", "cfp_dev/pairs_FF.csv")
 
 CARD = SystemCard(
     name="system/attn-fiqa",
@@ -71,7 +71,7 @@ CARD = SystemCard(
     "checked. With the full budget that ratio is checked on degraded pictures of test people, beside an untrained "
     "transformer as a control.",
     experiment="visavis.systems.attn_fiqa:reproduce",
-    files=(("quick", ()), ("full", _FULL)),
+    files=(("quick", ()), ("full", FULL_FILES)),
 )
 
 
