@@ -94,7 +94,7 @@ def judged(scores, vectors, ok, people, found):
         curve = Discarding.of(
             similarities, np.ones(len(left), bool), pair_quality(value[left], value[right]), threshold=threshold
         ).curve()
-        rows[name] = {"before": curve.at(0.0), "at_10": curve.at(0.1), "at_20": curve.at(0.2), "pauc": curve.area()}
+        rows[name] = {"before": curve.at(0.0), "at_10": curve.at(0.1), "at_20": curve.at(0.2), "pauc": curve.area(0.3)}
     return rows
 
 

@@ -4,6 +4,7 @@ import importlib
 import importlib.util
 import json
 import math
+import re
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,7 +17,7 @@ from small_people import tar_of_people
 from visavis import registry
 from visavis.cards import SystemCard
 from visavis.errors import InternalError, UsageError
-from visavis.systems import _miniature, _noisy_labels, records
+from visavis.systems import _miniature, _noisy_labels, _simulated_quality, records
 
 ROOT = Path(__file__).parents[2]
 NAMES = registry.names("system/*")
@@ -44,6 +45,10 @@ def short(monkeypatch):
     """Miniatures of a few steps, two repetitions."""
     monkeypatch.setattr(_miniature, "ORL", replace(_miniature.ORL, steps=6, people=4, pictures=2))
     monkeypatch.setattr(_noisy_labels, "QUICK", replace(_noisy_labels.QUICK, steps=3, batch=8))
+    monkeypatch.setattr(_simulated_quality, "QUICK", _simulated_quality.Heads(train=60, test=40, trees=2))
+    if importlib.util.find_spec("torch"):
+        toy = importlib.import_module("visavis.systems._attention_toy")
+        monkeypatch.setattr(toy, "QUICK", replace(toy.QUICK, steps=3, batch=8, views=1))
     for name in NAMES:
         module = importlib.import_module(registry.load(name).experiment.partition(":")[0])
         monkeypatch.setattr(module, "EXPERIMENT", replace(module.EXPERIMENT, repetitions={"quick": 2, "full": 2}))
@@ -65,7 +70,7 @@ def test_the_card_is_complete_and_what_it_names_is_there(name):
     assert all(math.isfinite(value) for value in card.paper_numbers.values())
     assert all(_resolves(part) for part in (*card.implemented, *card.loaders, card.experiment))
     assert [budget for budget, _ in card.files] == ["quick", "full"]
-    assert json.loads(json.dumps(card.to_dict()))["files"]["quick"]
+    assert json.loads(json.dumps(card.to_dict()))["files"]["full"]
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -92,8 +97,9 @@ def test_wrong_calls_say_what_to_do(name, data, tmp_path):
         card.reproduce(data, budget="long")
     with pytest.raises(UsageError, match="from 0; got -1"):
         card.reproduce(data, seed=-1)
-    with pytest.raises(Exception, match=r"orl/orl.tar in the data folder .* --data") as error:
-        card.reproduce(tmp_path)
+    budget, files = next((budget, files) for budget, files in card.files if files)
+    with pytest.raises(Exception, match=rf"{re.escape(files[0])}.* in the data folder .* --data") as error:
+        card.reproduce(tmp_path, budget=budget)
     assert (error.value.reason, error.value.exit_code) == ("unreadable.missing", 3)
 
 

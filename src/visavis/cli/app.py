@@ -17,6 +17,7 @@ from visavis.cli import (
     assess,
     bench,
     calibrate,
+    calibrate_attention,
     cluster,
     demo,
     detect,
@@ -65,6 +66,7 @@ app.add_typer(gallery.app, name="gallery")
 app.command("assess")(assess.assess)
 app.add_typer(evaluate.app, name="evaluate")
 app.command("calibrate")(calibrate.calibrate)
+app.command("calibrate-attention")(calibrate_attention.calibrate_attention)
 app.command("cluster")(cluster.cluster)
 app.command("pack")(pack.pack)
 app.command("mix")(mix.mix)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -9,9 +10,11 @@ import numpy as np
 import typer
 
 from visavis.cli import options
+from visavis.cli.assess_beside import beside, print_standard, standard_note, standard_rows, write_maps
+from visavis.cli.assess_discard import check_discarding, discard_rows, print_discarding
 from visavis.cli.detect import require_one_readable
 from visavis.cli.output import console, print_json, progress, shown
-from visavis.cli.tables import check_suffix, write_table
+from visavis.cli.tables import check_picture, check_suffix, write_table
 
 if TYPE_CHECKING:
     from visavis.pipeline.assess import Assessed
@@ -21,8 +24,19 @@ def assess(
     pictures: options.Pictures,
     which: Annotated[str, typer.Option("--which", help="central (one a picture), largest, or all.")] = "central",
     out: Annotated[Path | None, typer.Option("--out", help="Write a table: .csv or .parquet.")] = None,
+    standard: Annotated[
+        bool, typer.Option("--standard", help="Add the components of ISO/IEC 29794-5 that need no further model.")
+    ] = False,
+    map_file: Annotated[
+        Path | None, typer.Option("--map", help="Write where each face is blurred or badly lit: one picture.")
+    ] = None,
+    discard_below: Annotated[
+        float | None,
+        typer.Option("--discard-below", help="Mark faces of a lower fused score, and tell what discarding them does."),
+    ] = None,
     minimum_size: options.MinimumSize = 0.0,
     model: options.Model = options.DEFAULT_MODEL,
+    attention: options.Attention = None,
     detector: options.Detector = None,
     engine: options.Engine = None,
     precision: options.Precision = None,
@@ -38,12 +52,14 @@ def assess(
     that cannot be read or shows no face is a failed row with its reason; the exit code is 0 unless no picture could be
     read at all.
 
-    Examples: visavis assess a.jpg b.jpg; visavis assess photos/ --out quality.csv
+    Examples: visavis assess a.jpg b.jpg; visavis assess photos/ --out quality.csv; visavis assess a.jpg --map map.png
     """
     from visavis.pipeline.assess import assess_stream
 
     chosen = options.selection(which)
+    check_discarding(discard_below)
     check_suffix(out)
+    check_picture(map_file)
     found = options.sources(pictures)
     pipeline = options.build_pipeline(
         model=model,
@@ -55,27 +71,38 @@ def assess(
         flip=flip,
         policy=policy,
         minimum_size=minimum_size,
+        attention=attention,
     )
     parts: list[Assessed] = []
     with progress("assessing") as advance:
-        for part in assess_stream(pipeline, found, which=chosen):
+        also = partial(beside, standard=standard, maps=map_file is not None)
+        for part in assess_stream(pipeline, found, which=chosen, also=also):
             parts.append(part)
             advance(int(part.analysis.faces.picture.max()) + 1, len(found))
     rows = [row for part in parts for row in _rows(part)]
+    about: dict[str, Any] = {}
+    if discard_below is not None:
+        about["discard"] = discard_rows(rows, discard_below, pipeline.space.fingerprint)
+    if standard:
+        about["standard"] = standard_note()
+        for row, components in zip(rows, standard_rows([part.also for part in parts]), strict=True):
+            row["standard"] = components
     require_one_readable([row["failure"] or "" for row in rows], [row["message"] or "" for row in rows])
     if out is not None:
         write_table(out, _columns(rows))
+    if map_file is not None:
+        _write_maps(map_file, rows, parts)
     if as_json:
-        print_json(
-            {
-                "images": len(found),
-                "faces": sum(row["failure"] is None for row in rows),
-                "limits": pipeline.assessor.limits,
-                "rows": rows,
-            }
-        )
+        faces = sum(row["failure"] is None for row in rows)
+        print_json({"images": len(found), "faces": faces, "limits": pipeline.assessor.limits, **about, "rows": rows})
     elif out is None:
-        _print(rows)
+        _print(rows, about)
+
+
+def _write_maps(path: Path, rows: list[dict[str, Any]], parts: list[Assessed]) -> None:
+    left_out = write_maps(path, [row["image"] for row in rows], [part.also for part in parts])
+    if left_out:
+        typer.echo(f"{path} shows the first {len(rows) - left_out} of {len(rows)} faces", err=True)
 
 
 def _rows(part: Assessed) -> list[dict[str, Any]]:
@@ -105,6 +132,11 @@ def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
     for name in rows[0]["measures"]:
         columns[f"{name}_raw"] = _numbers(row["measures"][name]["raw"] for row in rows)
         columns[f"{name}_score"] = _numbers(row["measures"][name]["score"] for row in rows)
+    for name in rows[0].get("standard", ()):
+        columns[f"iso_{name}_raw"] = _numbers(row["standard"][name]["raw"] for row in rows)
+        columns[f"iso_{name}_score"] = _numbers(row["standard"][name]["score"] for row in rows)
+    if "discard" in rows[0]:
+        columns["discard"] = [row["discard"] for row in rows]
     columns["reasons"] = ["; ".join(row["reasons"]) for row in rows]
     columns["unfit"] = ["; ".join(row["unfit"]) for row in rows]
     return columns
@@ -114,7 +146,7 @@ def _numbers(values: Any) -> np.ndarray[Any, np.dtype[np.float32]]:
     return np.array([np.nan if value is None else value for value in values], np.float32)
 
 
-def _print(rows: list[dict[str, Any]]) -> None:
+def _print(rows: list[dict[str, Any]], about: dict[str, Any]) -> None:
     from rich.table import Table
 
     table = Table(box=None, pad_edge=False)
@@ -132,6 +164,10 @@ def _print(rows: list[dict[str, Any]]) -> None:
     for row in rows:
         for reason in row["unfit"]:
             out.print(f"unfit  {shown(row['image'])}  {reason}")
+    if "discard" in about:
+        print_discarding(rows, about["discard"])
+    if "standard" in about:
+        print_standard(rows)
 
 
 def _wrong(row: dict[str, Any]) -> str:

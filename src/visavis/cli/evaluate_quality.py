@@ -24,13 +24,28 @@ def quality(
     measure: Annotated[
         list[str] | None, typer.Option("--measure", help="A single measure beside the fused score; again for more.")
     ] = None,
+    quality_file: Annotated[
+        Path | None,
+        typer.Option("--quality", help="Qualities of your own beside the measures: CSV with the header image,NAME,..."),
+    ] = None,
+    degrade: Annotated[
+        str | None,
+        typer.Option("--degrade", help="Degrade pictures before detection: fit, test, test-only, or an operator."),
+    ] = None,
+    degrade_share: Annotated[
+        float, typer.Option("--degrade-share", help="Share of the pictures that --degrade hits.")
+    ] = 0.5,
+    limit: Annotated[
+        float, typer.Option("--limit", help="Share of discarded pairs up to which a curve is summed up.")
+    ] = 0.2,
     report: Annotated[Path | None, typer.Option("--report", help="Write the curves: .html, .png or .svg.")] = None,
     set_name: Annotated[
         str | None, typer.Option("--set", help="The data set in the people ledger; else guessed.")
     ] = None,
-    seed: Annotated[int, typer.Option("--seed", help="Seed of resamples and of random qualities.")] = 0,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of resamples, of random qualities and of --degrade.")] = 0,
     resamples: options.Resamples = 1000,
     model: options.Model = options.DEFAULT_MODEL,
+    attention: options.Attention = None,
     detector: options.Detector = None,
     engine: options.Engine = None,
     precision: options.Precision = None,
@@ -44,21 +59,26 @@ def quality(
 
     The threshold is fixed once, on the non-mated pairs of all lists. A pair has the quality of its worse face; pairs
     of one quality go together; failed faces go first. Random is a flat line: a measure is worth something when its
-    difference from it, with its interval over people, lies below zero.
+    difference from it, with its interval over people, lies below zero. The JSON also has the other convention, a
+    threshold set anew at every share, and the paired difference of every two measures.
 
     Example: visavis evaluate quality pairs_FF.csv pairs_FP.csv --images cfp_dev.tar --report quality.html
     """
+    from visavis.data.degradation.degrade import Degrading
     from visavis.io import open_store
     from visavis.protocols.ledger import Ledger
     from visavis.protocols.pairs import read_pairs
     from visavis.protocols.person_intervals import check_draws
-    from visavis.protocols.quality import evaluate_quality
+    from visavis.protocols.quality import evaluate_quality, joined
+    from visavis.protocols.quality_file import read_qualities
     from visavis.types import FMR
 
     point = FMR.parse(at)
     check_draws(seed, resamples)
     _check(report)
+    how = None if degrade is None else Degrading(degrade, share=degrade_share, seed=seed)
     lists = [read_pairs(path) for path in pair_lists]
+    given = None if quality_file is None else read_qualities(quality_file, joined(lists).images)
     store = open_store(images)
     pipeline = options.build_pipeline(
         model=model,
@@ -69,6 +89,7 @@ def quality(
         threads=threads,
         flip=flip,
         policy=policy,
+        attention=attention,
     )
     with progress("assessing") as advance:
         result = evaluate_quality(
@@ -78,6 +99,9 @@ def quality(
             set_name=set_name or Ledger.load().guess_set(images),
             at=point,
             measures=measure or (),
+            given=given,
+            degrade=how,
+            limit=limit,
             seed=seed,
             resamples=resamples,
             progress=advance,
@@ -118,9 +142,11 @@ def _print(record: dict[str, Any]) -> None:
     )
     table = Table(box=None, pad_edge=False)
     shares = list(record["random"]["fnmr"])
-    for name in ("measure", *(f"{100 * float(share):g} % gone" for share in shares), "mean", "against random (95 %)"):
+    limit = f"mean to {100 * record['limit']:g} %"
+    for name in ("measure", *(f"{100 * float(share):g} % gone" for share in shares), limit, "against random (95 %)"):
         table.add_column(name)
-    rows = (*record["measures"].items(), ("failed alone", record["acquisition"]), ("random", record["random"]))
+    controls = (("failed alone", "acquisition"), ("oracle", "oracle"), ("random", "random"))
+    rows = (*record["measures"].items(), *((name, record[key]) for name, key in controls))
     for name, row in rows:
         table.add_row(
             "fused" if name == "quality" else name,

@@ -18,6 +18,10 @@ Json = Annotated[bool, typer.Option("--json", help="Print one JSON document on s
 Model = Annotated[
     str, typer.Option("--model", help="Recogniser: a name (see `visavis models`), an ONNX or card file, a pack folder.")
 ]
+Attention = Annotated[
+    str | None,
+    typer.Option("--attention", help="Add the measure attention of this vision transformer: a name or an ONNX file."),
+]
 Detector = Annotated[str | None, typer.Option("--detector", help="Detector: a name, an ONNX or card file.")]
 Engine = Annotated[str | None, typer.Option("--engine", help="onnxruntime or openvino.")]
 Precision = Annotated[str | None, typer.Option("--precision", help="auto, fp32, bf16 or int8.")]
@@ -68,6 +72,7 @@ def build_pipeline(
     policy: str | None = None,
     minimum_size: float = 0.0,
     calibration: Path | None = None,
+    attention: str | None = None,
 ) -> Pipeline:
     """The pipeline that the options describe.
 
@@ -78,7 +83,7 @@ def build_pipeline(
     from visavis.calibration.table import Calibration as Table
     from visavis.pipeline.pipeline import Pipeline
 
-    return Pipeline(
+    pipeline = Pipeline(
         model=model,
         detector=detector,
         engine=engine_options(engine, precision, device, threads),
@@ -87,6 +92,12 @@ def build_pipeline(
         minimum_size=minimum_size,
         calibration=None if calibration is None else Table.load(calibration),
     )
+    if attention is not None:
+        from visavis.pipeline.attention import own_attention_scorer
+
+        scorer = own_attention_scorer(attention, engine=pipeline.engine, policy=policy)
+        pipeline.assessor = pipeline.assessor.adding({"attention": scorer})
+    return pipeline
 
 
 def build_detector(

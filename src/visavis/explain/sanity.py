@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import copy
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
-from numpy.typing import NDArray
 
 from visavis._version import __version__
 from visavis.errors import UsageError
@@ -88,14 +87,6 @@ def randomised_embedder(embedder: DifferentiableEmbedder, *, seed: int) -> Diffe
     return made
 
 
-def rank_correlation(one: NDArray[Any], two: NDArray[Any]) -> float:
-    """Spearman's correlation of the values of two maps; equal values share their mean rank. NaN for constant maps."""
-    first, second = (_ranks(np.asarray(values, np.float64).ravel()) for values in (one, two))
-    first, second = first - first.mean(), second - second.mean()
-    size = np.sqrt((first**2).sum() * (second**2).sum())
-    return float((first * second).sum() / size) if size > 0 else float("nan")
-
-
 def swap_error(explainer: PairExplainer, left: Crops, right: Crops) -> float:
     """The largest change of any map when the faces of the pairs change places, over the largest value; 0 is none."""
     here, there = explainer.explain(left, right), explainer.explain(right, left)
@@ -105,10 +96,3 @@ def swap_error(explainer: PairExplainer, left: Crops, right: Crops) -> float:
         size = max(np.abs(one.left).max(), np.abs(one.right).max(), 1e-12)
         worst = max(worst, float(max(changes) / size))
     return worst
-
-
-def _ranks(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    _, inverse, counts = np.unique(values, return_inverse=True, return_counts=True)
-    ends = np.cumsum(counts)
-    ranks: NDArray[np.float64] = (ends - (counts - 1) / 2)[inverse]
-    return ranks

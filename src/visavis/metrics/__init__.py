@@ -8,7 +8,8 @@ from __future__ import annotations
 
 from visavis.metrics.acquisition import FailureRate, fta
 from visavis.metrics.curves import Det, Ranking, Roc, auc, det, deviates, eer, roc
-from visavis.metrics.discard import DiscardCurve, Discarding, discard_curve, pair_quality
+from visavis.metrics.discard import DiscardCurve, Discarding, discard_curve, edc_fixed, pair_quality
+from visavis.metrics.discard_recomputed import RecomputedCurve, Recomputing, edc_recomputed
 from visavis.metrics.folds import FoldAccuracy, fold_accuracy, identity_folds
 from visavis.metrics.identification import (
     average_precision,
@@ -29,6 +30,7 @@ from visavis.metrics.intervals import (
     gated,
     paired_difference,
     person_bootstrap,
+    person_weights,
 )
 from visavis.metrics.searches import Searches, search
 from visavis.metrics.streaming import Blocks, exact_quantiles, nonmated_blocks, streaming_threshold_at_fmr
@@ -52,6 +54,8 @@ __all__ = [
     "FoldAccuracy",
     "Interval",
     "Ranking",
+    "RecomputedCurve",
+    "Recomputing",
     "Roc",
     "Searches",
     "Statistic",
@@ -68,6 +72,8 @@ __all__ = [
     "dir_at_fpir_statistic",
     "discard_curve",
     "dprime",
+    "edc_fixed",
+    "edc_recomputed",
     "eer",
     "eer_statistic",
     "exact_quantiles",
@@ -88,6 +94,7 @@ __all__ = [
     "pair_quality",
     "paired_difference",
     "person_bootstrap",
+    "person_weights",
     "roc",
     "search",
     "streaming_threshold_at_fmr",

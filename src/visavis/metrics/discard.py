@@ -10,10 +10,10 @@ from numpy.typing import ArrayLike, NDArray
 from visavis.errors import UsageError
 from visavis.metrics import _arrays
 from visavis.metrics.intervals import Statistic
-from visavis.metrics.verification import accepted
+from visavis.metrics.verification import accepted, threshold_at_fmr
 
-LIMIT = 0.3
-"""The share up to which a curve is summed up by default: nobody throws away more."""
+LIMIT = 0.2
+"""The share up to which a curve is summed up by default."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,6 +45,8 @@ class DiscardCurve:
 
     def area(self, limit: float = LIMIT) -> float:
         """Mean FNMR over the shares 0..limit: the partial area below the curve, divided by the limit.
+
+        What others call pAUC is ``limit * area(limit)``, the steps summed up as they are.
 
         Raises:
             UsageError: Not above 0 and at most 1.
@@ -163,3 +165,22 @@ def discard_curve(similarities: ArrayLike, same: ArrayLike, quality: ArrayLike, 
         (0.3333333333333333, 0.0)
     """
     return Discarding.of(similarities, same, quality, threshold=threshold).curve()
+
+
+def edc_fixed(similarities: ArrayLike, same: ArrayLike, quality: ArrayLike, *, fmr: float) -> DiscardCurve:
+    """`discard_curve` at the threshold that has this FMR on all non-mated pairs: the convention of a fixed threshold.
+
+    Args:
+        similarities: ``(P,)``; NaN for a failed pair, which is rejected.
+        same: bool ``(P,)``, True for mated pairs.
+        quality: ``(P,)`` of `pair_quality`.
+        fmr: False match rate of the threshold, before anything is discarded.
+
+    Raises:
+        UsageError: Ill-shaped arrays, or no mated or no non-mated pair.
+    """
+    scores = _arrays.similarities(similarities, "similarities")
+    mated = _arrays.flags(same, len(scores), "same")
+    if mated.all():
+        raise UsageError("the threshold of a curve is fixed on non-mated pairs; there is none")
+    return discard_curve(scores, mated, quality, threshold=threshold_at_fmr(scores[~mated], fmr))

@@ -78,7 +78,7 @@ def person_bootstrap(
         >>> interval.low, interval.high
         (0.25, 1.0)
     """
-    values = [statistic(weights) for weights in _draws(people_a, people_b, resamples, rng)]
+    values = [statistic(weights) for weights in person_weights(people_a, people_b, resamples, rng)]
     return percentile_interval(values, _arrays.level(level))
 
 
@@ -109,7 +109,7 @@ def paired_difference(
     Raises:
         UsageError: Ill-shaped arrays, no resamples, or a level outside 0..1.
     """
-    values = [first(weights) - second(weights) for weights in _draws(people_a, people_b, resamples, rng)]
+    values = [first(weights) - second(weights) for weights in person_weights(people_a, people_b, resamples, rng)]
     return percentile_interval(values, _arrays.level(level))
 
 
@@ -162,10 +162,22 @@ def gated(events: int, trials: int, least: int = 10) -> bool:
     return min(some, total - some) >= least
 
 
-def _draws(
+def person_weights(
     people_a: ArrayLike, people_b: ArrayLike, resamples: int, rng: np.random.Generator
 ) -> Iterator[NDArray[np.float64]]:
-    """Pair weights float64 ``(N,)`` of each resample of people."""
+    """Pair weights float64 ``(N,)`` of each resample of people: those that `person_bootstrap` draws.
+
+    For several statistics on the very same resamples, and their differences.
+
+    Args:
+        people_a: Identity of the first face of each pair ``(N,)``.
+        people_b: Identity of the second face ``(N,)``.
+        resamples: Number of resamples.
+        rng: Source of randomness; the same state gives the same weights.
+
+    Raises:
+        UsageError: Ill-shaped arrays, or no resamples.
+    """
     first, second, number = _arrays.people(people_a, people_b)
     if resamples < 1:
         raise UsageError(f"resamples must be at least 1; got {resamples}")

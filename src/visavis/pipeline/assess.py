@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
+from visavis.pipeline.context import context_of, embedded
 from visavis.pipeline.pipeline import Pipeline
 from visavis.pipeline.portions import chunks, shifted
 from visavis.runtime.workers import ordered_map
@@ -24,31 +25,40 @@ class Assessed:
         analysis: Sources, faces and templates; ``faces.picture`` counts over the whole run.
         assessment: Every measure and the fused score.
         unfit: Per face, each limit of the model that it fails.
+        also: What was asked for beside it, of the same faces; None where nothing was.
     """
 
     analysis: Analysis
     assessment: Assessment
     unfit: tuple[tuple[str, ...], ...]
+    also: Any = None
 
 
-def assess_stream(pipeline: Pipeline, sources: Iterable[Any], *, which: Select = "central") -> Iterator[Assessed]:
+def assess_stream(
+    pipeline: Pipeline,
+    sources: Iterable[Any],
+    *,
+    which: Select = "central",
+    also: Callable[[FaceContext], Any] | None = None,
+) -> Iterator[Assessed]:
     """Assess pictures in order, some at a time and in bounded memory.
 
     Args:
         pipeline: From pictures to templates.
         sources: Paths, bytes, arrays, `Picture` objects.
         which: ``central``: one face a picture; ``largest``; ``all``.
+        also: What else to make of the faces of each portion while their pictures are at hand, for example
+            `visavis.quality.standard.assess.assess_standard`; it goes to `Assessed.also`.
     """
     assessor = pipeline.assessor
 
     def chunk(item: tuple[int, list[Any]]) -> Assessed:
         number, some = item
         pictures, faces = pipeline.detect(some, which=which)
-        crops = pipeline.aligner.align(pictures, faces)
-        templates = pipeline.embedder.embed(crops)
-        assessment = assessor.assess(FaceContext(pictures, faces, crops, templates))
+        context = context_of(pipeline, pictures, faces)
+        assessment = assessor.assess(context)
         names = tuple(pictures.sources[int(row)] for row in faces.picture)
-        analysis = Analysis(names, shifted(faces, number * _CHUNK), templates)
-        return Assessed(analysis, assessment, assessor.unfit(assessment))
+        analysis = Analysis(names, shifted(faces, number * _CHUNK), embedded(context))
+        return Assessed(analysis, assessment, assessor.unfit(assessment), None if also is None else also(context))
 
     yield from ordered_map(chunk, enumerate(chunks(sources, _CHUNK)), workers=pipeline.engine.workers)

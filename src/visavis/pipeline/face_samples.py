@@ -8,9 +8,10 @@ from dataclasses import dataclass
 from visavis.gallery.sample import NewSample
 from visavis.io.source import Source
 from visavis.pipeline.central import central_faces
+from visavis.pipeline.context import context_of, embedded
 from visavis.pipeline.inputs import InputRecord, opened
 from visavis.pipeline.pipeline import DECODED_SIDE, PORTION_PIXELS, Pipeline
-from visavis.types import FaceContext, Failure, Picture, Pictures
+from visavis.types import Failure, Picture, Pictures
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +77,9 @@ def _portion(
 ) -> Iterator[FaceSample]:
     pictures = Pictures.of(read, sources=[record.name for record in records])
     faces, counts = central_faces(pipeline.detector, pictures)
-    crops = pipeline.aligner.align(pictures, faces)
-    templates = pipeline.embedder.embed(crops)
-    assessment = pipeline.assessor.assess(FaceContext(pictures, faces, crops, templates))
+    context = context_of(pipeline, pictures, faces)
+    crops, templates = context.crops, embedded(context)
+    assessment = pipeline.assessor.assess(context)
     unfit = pipeline.assessor.unfit(assessment)
     for row, (person, record, failure) in enumerate(zip(people, records, templates.status, strict=True)):
         found = int(counts[row])

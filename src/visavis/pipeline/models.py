@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,6 +12,8 @@ from visavis.calibration.table import Calibration
 from visavis.cards import LocalFile, WeightCard
 from visavis.errors import InputError, ModelError, UsageError
 from visavis.io.files import is_file, is_folder, read_file
+from visavis.quality.attention_calibration import attention_calibration
+from visavis.runtime.attention import REWRITE
 from visavis.runtime.brought import CARD_SUFFIX
 from visavis.runtime.session import EngineOptions
 
@@ -53,12 +56,22 @@ def model_card(model: str | Path | WeightCard, *, kind: Kind) -> Any:
 def create_embedder(model: Any, *, engine: EngineOptions, flip: bool = False, policy: str | None = None) -> Any:
     """An embedder of a name, path or card; an object that embeds is returned as it is.
 
+    A recogniser with an attention calibration tells what it attends to, for the quality measure ``attention``.
+
     Raises:
         ModelError: The model is unknown, missing or refused.
     """
     if hasattr(model, "embed") and hasattr(model, "space"):
         return model
-    return model_card(model, kind="embedder")(engine=engine, flip=flip, policy=policy)
+    card = model_card(model, kind="embedder")
+    if isinstance(card, WeightCard) and attention_calibration(card) is not None:
+        card = attending_card(card)
+    return card(engine=engine, flip=flip, policy=policy)
+
+
+def attending_card(card: WeightCard) -> WeightCard:
+    """The card of the same recogniser with the output of its attention; see `visavis.runtime.attention`."""
+    return card if REWRITE in card.rewrites else replace(card, rewrites=(*card.rewrites, REWRITE))
 
 
 def create_detector(model: Any, *, engine: EngineOptions, policy: str | None = None, minimum_size: float = 0.0) -> Any:

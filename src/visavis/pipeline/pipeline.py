@@ -27,6 +27,7 @@ from visavis.pipeline.portions import chunks, shifted
 from visavis.pipeline.side import Side
 from visavis.pipeline.side_of import side_of
 from visavis.quality.assessor import Assessor
+from visavis.quality.extra import extra_scorers
 from visavis.recognition.pooling import pooled_count
 from visavis.runtime.session import EngineOptions
 from visavis.runtime.workers import ordered_map
@@ -357,8 +358,9 @@ class Pipeline:
 
 
 def assessor_of(embedder: Any) -> Assessor:
-    """The assessor with the quality limits on an embedder's card; without limits where it has no card."""
-    return Assessor(limits=getattr(getattr(embedder, "card", None), "quality_limits", ()))
+    """The assessor of an embedder: the limits on its card, if it has one, and the extra scorers that fit it."""
+    limits = getattr(getattr(embedder, "card", None), "quality_limits", ())
+    return Assessor(limits=limits, extra=extra_scorers(embedder))
 
 
 def _cosine(left: Templates, right: Templates) -> float:

@@ -10,10 +10,11 @@ import numpy as np
 from visavis.errors import NoFaceError, UnreadableError, UsageError
 from visavis.io._unreadable import printable
 from visavis.pipeline.central import central_faces
+from visavis.pipeline.context import context_of, embedded
 from visavis.pipeline.inputs import opened
 from visavis.pipeline.side import Side
 from visavis.recognition.pooling import pool
-from visavis.types import FaceContext, Failure, Pictures, Status
+from visavis.types import Failure, Pictures, Status
 
 if TYPE_CHECKING:
     from visavis.pipeline.pipeline import Pipeline
@@ -39,17 +40,17 @@ def side_of(pipeline: Pipeline, sources: Sequence[Any], *, min_side: int) -> Sid
     pictures = Pictures.of([picture for picture, _ in found], sources=[record.name for record in inputs])
     faces, counts = central_faces(pipeline.detector, pictures)
     _require_all(pictures, faces.status)
-    crops = pipeline.aligner.align(pictures, faces)
-    templates = pipeline.embedder.embed(crops)
+    context = context_of(pipeline, pictures, faces)
+    templates = embedded(context)
     _require_all(pictures, templates.status)
     warnings = [
         f"{printable(pictures.sources[row])} shows {counts[row]} faces; the most central large one was compared"
         for row in np.flatnonzero(counts > 1)
     ]
-    assessment = pipeline.assessor.assess(FaceContext(pictures, faces, crops, templates))
+    assessment = pipeline.assessor.assess(context)
     pooled = pool(templates, weights=assessment.fused.score)
     unfit = pipeline.assessor.unfit(assessment)
-    return Side(inputs, pictures, faces, crops, templates, pooled, assessment, unfit, tuple(warnings))
+    return Side(inputs, pictures, faces, context.crops, templates, pooled, assessment, unfit, tuple(warnings))
 
 
 def _require_all(pictures: Pictures, status: Status) -> None:

@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from visavis.data.degradation.degrade import Degrading
 from visavis.errors import InputError, UsageError
 from visavis.io import FolderStore, TarStore
+from visavis.metrics.discard import LIMIT
 from visavis.pipeline.assess import assess_stream
 from visavis.pipeline.pipeline import Pipeline
+from visavis.protocols.degraded import degraded_pictures
 from visavis.protocols.evaluate import pipeline_notes, source_of
 from visavis.protocols.ledger import Ledger
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import pair_people
 from visavis.protocols.quality_result import QualityResult, quality_result
-from visavis.quality.assessor import SCORERS
 from visavis.quality.fusion import FUSED
 from visavis.types import FMR, Assessment, Status, Templates
 
@@ -61,7 +64,12 @@ def joined(lists: Sequence[PairList]) -> PairList:
 
 
 def assess_pairs(
-    pipeline: Pipeline, pairs: PairList, store: TarStore | FolderStore, *, progress: Progress | None = None
+    pipeline: Pipeline,
+    pairs: PairList,
+    store: TarStore | FolderStore,
+    *,
+    degrade: Degrading | None = None,
+    progress: Progress | None = None,
 ) -> AssessedPairs:
     """Embed and assess every distinct picture once; the most central large face of each.
 
@@ -69,6 +77,7 @@ def assess_pairs(
         pipeline: From pictures to templates.
         pairs: The pairs.
         store: Where the pictures are; names with or without the top folder.
+        degrade: Which pictures get worse before anything is detected in them, and how; none when None.
         progress: Called with the number of pictures done and of all.
 
     Raises:
@@ -78,7 +87,10 @@ def assess_pairs(
     templates: list[Templates] = []
     assessments: list[Assessment] = []
     done = 0
-    for part in assess_stream(pipeline, [source_of(store, name) for name in names]):
+    sources: Iterable[Any] = [source_of(store, name) for name in names]
+    if degrade is not None:
+        sources = degraded_pictures(pipeline, list(sources), names, degrade)
+    for part in assess_stream(pipeline, sources):
         templates.append(part.analysis.templates)
         assessments.append(part.assessment)
         done += len(part.assessment)
@@ -92,7 +104,7 @@ def assess_pairs(
     vectors = rows.vectors.astype(np.float64)
     qualities = {FUSED: assessment.fused.raw.astype(np.float64)}
     for quality in assessment.measures:
-        sign = 1.0 if SCORERS[quality.measure].scale.rising else -1.0
+        sign = 1.0 if pipeline.assessor.scorers[quality.measure].scale.rising else -1.0
         qualities[quality.measure] = sign * quality.raw.astype(np.float64)
     return AssessedPairs(np.einsum("pd,pd->p", vectors[left], vectors[right]), qualities, rows.status)
 
@@ -105,6 +117,9 @@ def evaluate_quality(
     set_name: str | None,
     at: FMR | None = None,
     measures: Sequence[str] = (),
+    given: Mapping[str, Mapping[str, float]] | None = None,
+    degrade: Degrading | None = None,
+    limit: float = LIMIT,
     seed: int = 0,
     resamples: int = 1000,
     progress: Progress | None = None,
@@ -118,12 +133,17 @@ def evaluate_quality(
         set_name: The data set by the ledger's name, see `Ledger.guess_set`; None when it is not known.
         at: Where the threshold is fixed, once, on the non-mated pairs of all lists; ``FMR(1e-2)`` when None.
         measures: Single measures beside the fused score; all when empty.
+        given: Qualities from elsewhere by name, each a value by picture, higher is better; see `read_qualities`. A
+            picture without a value has the lowest quality.
+        degrade: Which pictures get worse before anything is detected in them, and how; none when None.
+        limit: The share of discarded pairs up to which a curve is summed up.
         seed: Seed of resamples and of the random quality.
         resamples: Number of resamples of people.
         progress: Called with the number of pictures done and of all.
 
     Raises:
-        UsageError: An unknown measure, one that this model has not, or no mated or non-mated pair.
+        UsageError: An unknown measure, one that this model has not, a given one with the name of another, a limit out
+            of its range, or no mated or non-mated pair.
         InputError: None of the pictures gave a template.
     """
     point = at or FMR(1e-2)
@@ -131,23 +151,32 @@ def evaluate_quality(
         raise UsageError(
             "the threshold is fixed on the non-mated pairs of the lists; they have no groups: give fmr=RATE"
         )
-    unknown = [name for name in measures if name not in SCORERS]
+    known = pipeline.assessor.scorers
+    unknown = [name for name in measures if name not in known]
     if unknown:
-        raise UsageError(f"no quality measure {', '.join(unknown)}; known: {', '.join(SCORERS)}")
+        raise UsageError(f"no quality measure {', '.join(unknown)}; known: {', '.join(known)}")
     pairs = joined(lists)
     people = pair_people(pairs)
     if not pairs.same.any() or pairs.same.all():
         raise UsageError("an error-versus-discard curve needs mated and non-mated pairs; the lists have one kind only")
-    found = assess_pairs(pipeline, pairs, store, progress=progress)
+    elsewhere = dict(given or {})
+    taken = [name for name in elsewhere if name in (*known, FUSED)]
+    if taken:
+        raise UsageError(f"the given quality {', '.join(taken)} has the name of a measure; rename its column")
+    if not 0 < limit <= 0.95:
+        raise UsageError(f"the limit of discarded pairs lies above 0 and at most at 0.95; got {limit:g}")
+    found = assess_pairs(pipeline, pairs, store, degrade=degrade, progress=progress)
     missing = [name for name in measures if name not in found.qualities]
     if missing:
         raise UsageError(f"{pipeline.made_by.model} has no measure {', '.join(missing)}; its norms have no scale")
-    kept = {FUSED, *(measures or SCORERS)}
+    kept = {FUSED, *(measures or known)}
+    qualities = {name: values for name, values in found.qualities.items() if name in kept}
+    qualities |= {name: _of_images(values, pairs.images, found.failures) for name, values in elsewhere.items()}
     ledger = Ledger.load()
     return quality_result(
         found.similarities,
         pairs,
-        {name: values for name, values in found.qualities.items() if name in kept},
+        qualities,
         people=people,
         at=point,
         images=len(found.failures),
@@ -159,6 +188,15 @@ def evaluate_quality(
         model=pipeline.made_by.model,
         space=pipeline.space.fingerprint,
         made_by=pipeline.made_by.to_dict(),
+        degraded=None if degrade is None else asdict(degrade),
+        limit=limit,
         seed=seed,
         resamples=resamples,
     )
+
+
+def _of_images(values: Mapping[str, float], images: Sequence[str], failures: Status) -> NDArray[np.float64]:
+    """One value a picture, NaN for a failed one; a picture without a value comes below all others."""
+    lowest = min(values.values(), default=0.0) - 1
+    found = np.array([values.get(name, lowest) for name in images], np.float64)
+    return np.where(failures.ok, found, np.nan)

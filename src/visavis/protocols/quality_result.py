@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from typing import Any
@@ -10,30 +9,21 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from visavis.metrics import (
-    DiscardCurve,
-    Discarding,
-    Interval,
-    Statistic,
-    gated,
-    pair_quality,
-    person_bootstrap,
-    threshold_at_fmr,
-)
+from visavis.metrics import DiscardCurve, Discarding, Recomputing, gated, pair_quality, threshold_at_fmr
 from visavis.metrics.discard import LIMIT
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import PairPeople
 from visavis.protocols.plain import plain
+from visavis.protocols.quality_figures import LEVEL, SHARES, Figures, Sorted, random_figures
 from visavis.quality.fusion import FUSED
 from visavis.types import FMR
 
-LEVEL = 0.95
-"""Nominal coverage of every interval."""
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.3)
-"""The shares of mated pairs after whose loss a result quotes the FNMR."""
+__all__ = ["SHARES", "QualityResult", "quality_result"]
+
 PERMUTATIONS = 200
 """How many random qualities the row of random rests on."""
 _POINTS = 200
+_FAILURES, _ORACLE = " failures", " oracle"
 _DRAWN_TO = 0.6
 
 
@@ -55,15 +45,22 @@ class QualityResult:
         images: Number of distinct pictures.
         failed: Pairs with a failed side; they have the lowest quality and are errors until they are discarded.
         failed_images: Number of failed pictures by reason.
+        degraded: How pictures were degraded before anything was detected in them: ``operators``, ``share``, ``seed``;
+            None where they were taken as they are.
         limit: The share of mated pairs up to which a curve is summed up.
         measures: By measure, ``quality`` being the fused score: ``fnmr``, ``fnmr_interval`` and ``errors`` by
             discarded share, ``discarded`` (the share that really went: pairs of one quality go together), ``pauc``
             (mean FNMR up to the limit) with interval, ``difference`` of it from the flat line of random with interval
             (below 0 is better than random), ``ratio_at_20`` (FNMR after 20 % over FNMR before) with interval,
             ``behind_fused`` (its mean FNMR less that of the fused score, on the same resamples) with interval: above 0
-            the fused score is better.
+            the fused score is better. All of these are ``edc_fixed``: the threshold is that of all pairs.
+            ``recomputed_pauc`` with interval, and ``recomputed_behind_fused`` with interval, are ``edc_recomputed``:
+            pairs of both kinds go, and the threshold is set anew at every share.
+        differences: ``pauc`` of every measure less that of every other, with a paired interval over people: above 0
+            the second is better.
         acquisition: The same figures of a quality that knows failed faces only, which every measure discards first:
             what a measure gains beyond this is its own.
+        oracle: The same figures of discarding the pairs of least similarity first: what no quality can beat.
         random: The same figures of qualities drawn at random: the mean over permutations, intervals over permutations.
         ungated: Whether fewer than ten mated pairs are wrong, so that no claim rests on the run.
         level: Nominal coverage of the intervals.
@@ -88,9 +85,12 @@ class QualityResult:
     images: int
     failed: int
     failed_images: Mapping[str, int]
+    degraded: Mapping[str, Any] | None
     limit: float
     measures: Mapping[str, Mapping[str, Any]]
+    differences: Sequence[Mapping[str, Any]]
     acquisition: Mapping[str, Any]
+    oracle: Mapping[str, Any]
     random: Mapping[str, Any]
     ungated: bool
     level: float
@@ -122,6 +122,8 @@ def quality_result(
     model: str,
     space: str,
     made_by: Mapping[str, Any],
+    degraded: Mapping[str, Any] | None = None,
+    limit: float = LIMIT,
     seed: int = 0,
     resamples: int = 1000,
 ) -> QualityResult:
@@ -143,6 +145,8 @@ def quality_result(
         model: The recogniser.
         space: Fingerprint of its template space.
         made_by: Engine, precision, versions.
+        degraded: How pictures were degraded; None where they were not.
+        limit: The share of discarded pairs up to which a curve is summed up, above 0.
         seed: Seed of resamples and random qualities.
         resamples: Number of resamples of people.
 
@@ -153,20 +157,27 @@ def quality_result(
     threshold = threshold_at_fmr(scores[~same], at.rate)
     left, right = pairs.positions()
 
-    def discarding(values: NDArray[np.float64]) -> Discarding:
-        return Discarding.of(scores, same, pair_quality(values[left], values[right]), threshold=threshold)
+    def of(quality: NDArray[np.float64]) -> Sorted:
+        return Sorted(
+            Discarding.of(scores, same, quality, threshold=threshold),
+            Recomputing.of(scores, same, quality, fmr=at.rate),
+        )
 
-    def interval(statistic: Statistic) -> tuple[float, float]:
-        rng = np.random.default_rng(seed)
-        return _ends(person_bootstrap(people.person1, people.person2, statistic, resamples=resamples, rng=rng))
+    def pairwise(values: NDArray[np.float64]) -> NDArray[np.float64]:
+        return pair_quality(values[left], values[right])
 
-    sorted_once = {name: discarding(values) for name, values in qualities.items()}
-    curves = {name: one.curve() for name, one in sorted_once.items()}
     some = next(iter(qualities.values()))
-    failures = discarding(np.where(np.isnan(some), np.nan, 0.0))
+    controls = {
+        _FAILURES: of(pairwise(np.where(np.isnan(some), np.nan, 0.0))),
+        _ORACLE: Sorted(Discarding.of(scores, same, _ranks(scores), threshold=threshold)),
+    }
+    ordered = {name: of(pairwise(values)) for name, values in qualities.items()}
+    figures = Figures({**ordered, **controls}, people, limit=limit, seed=seed, resamples=resamples)
     rng = np.random.default_rng(seed)
-    drawn = [discarding(rng.permutation(len(some)).astype(np.float64)).curve() for _ in range(PERMUTATIONS)]
-    wrong = round(next(iter(curves.values())).at(0.0) * int(same.sum()))
+    shuffled = [pairwise(rng.permutation(len(some)).astype(np.float64)) for _ in range(PERMUTATIONS)]
+    drawn = [Discarding.of(scores, same, quality, threshold=threshold).curve() for quality in shuffled]
+    shown = {name: figures.curves[name] for name in qualities}
+    wrong = round(next(iter(shown.values())).at(0.0) * int(same.sum()))
     return QualityResult(
         model=model,
         space=space,
@@ -181,91 +192,39 @@ def quality_result(
         images=images,
         failed=int(np.isnan(scores).sum()),
         failed_images=dict(failed_images),
-        limit=LIMIT,
-        measures={
-            name: {
-                **_figures(sorted_once[name], curves[name], interval, int(same.sum())),
-                **_behind(sorted_once[name], sorted_once[FUSED], interval),
-            }
-            for name in qualities
-        },
-        acquisition=_figures(failures, failures.curve(), interval, int(same.sum())),
-        random=_random(drawn),
+        degraded=None if degraded is None else dict(degraded),
+        limit=limit,
+        measures={name: {**figures.of(name), **_behind(figures, name)} for name in qualities},
+        differences=figures.differences(list(qualities)),
+        acquisition=figures.of(_FAILURES),
+        oracle=figures.of(_ORACLE),
+        random=random_figures(drawn, limit),
         ungated=not gated(wrong, int(same.sum())),
         level=LEVEL,
         roles=dict(roles),
         ledger=ledger_sha256,
-        notes=(*notes, *_own_notes(people, roles, at, threshold)),
+        notes=(*notes, *_own_notes(people, roles, at, threshold, degraded)),
         seed=seed,
         resamples=resamples,
-        curves={name: _thin(curve) for name, curve in {**curves, "random": drawn[0]}.items()},
+        curves={
+            name: _thin(curve)
+            for name, curve in {**shown, "random": drawn[0], "oracle": figures.curves[_ORACLE]}.items()
+        },
     )
 
 
-def _figures(one: Discarding, curve: DiscardCurve, interval: Any, mated: int) -> dict[str, Any]:
-    def difference(weights: NDArray[np.float64]) -> float:
-        found = one.curve(weights)
-        return found.area(LIMIT) - found.at(0.0)
-
-    def ratio(weights: NDArray[np.float64]) -> float:
-        found = one.curve(weights)
-        return _ratio(found)
-
-    gone = {share: _step(curve, share) for share in SHARES}
-    return {
-        "fnmr": {f"{share:g}": curve.at(share) for share in SHARES},
-        "fnmr_interval": {f"{share:g}": interval(one.at_statistic(share)) for share in SHARES},
-        "errors": {f"{share:g}": round(curve.at(share) * (1 - gone[share]) * mated) for share in SHARES},
-        "discarded": {f"{share:g}": gone[share] for share in SHARES},
-        "pauc": curve.area(LIMIT),
-        "pauc_interval": interval(one.area_statistic(LIMIT)),
-        "difference": curve.area(LIMIT) - curve.at(0.0),
-        "difference_interval": interval(difference),
-        "ratio_at_20": _ratio(curve),
-        "ratio_at_20_interval": interval(ratio),
-    }
+def _behind(figures: Figures, name: str) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for key, told in (("pauc", "behind_fused"), ("recomputed_pauc", "recomputed_behind_fused")):
+        found[told], found[f"{told}_interval"] = figures.behind(name, FUSED, key)
+    return found
 
 
-def _behind(one: Discarding, fused: Discarding, interval: Any) -> dict[str, Any]:
-    def difference(weights: NDArray[np.float64] | None) -> float:
-        return one.curve(weights).area(LIMIT) - fused.curve(weights).area(LIMIT)
-
-    return {"behind_fused": difference(None), "behind_fused_interval": interval(difference)}
-
-
-def _ratio(curve: DiscardCurve) -> float:
-    before = curve.at(0.0)
-    return curve.at(0.2) / before if before > 0 else math.nan
-
-
-def _step(curve: DiscardCurve, share: float) -> float:
-    return float(curve.discarded[np.searchsorted(curve.discarded, share + 1e-12, side="right") - 1])
-
-
-def _random(curves: Sequence[DiscardCurve]) -> dict[str, Any]:
-    at = {share: np.array([curve.at(share) for curve in curves]) for share in SHARES}
-    area = np.array([curve.area(LIMIT) for curve in curves])
-    ratio = np.array([_ratio(curve) for curve in curves])
-    return {
-        "permutations": len(curves),
-        "fnmr": {f"{share:g}": float(values.mean()) for share, values in at.items()},
-        "fnmr_interval": {f"{share:g}": _middle(values) for share, values in at.items()},
-        "pauc": float(area.mean()),
-        "pauc_interval": _middle(area),
-        "difference": float((area - at[0.0]).mean()),
-        "difference_interval": _middle(area - at[0.0]),
-        "ratio_at_20": float(ratio.mean()),
-        "ratio_at_20_interval": _middle(ratio),
-    }
-
-
-def _middle(values: NDArray[np.float64]) -> tuple[float, float]:
-    low, high = np.quantile(values, [(1 - LEVEL) / 2, (1 + LEVEL) / 2])
-    return float(low), float(high)
-
-
-def _ends(found: Interval) -> tuple[float, float]:
-    return found.low, found.high
+def _ranks(scores: NDArray[np.float64]) -> NDArray[np.float64]:
+    """The place of each pair in the order of its similarity, failed pairs first; equal ones one after the other."""
+    ranks = np.empty(len(scores))
+    ranks[np.argsort(np.where(np.isnan(scores), -np.inf, scores), kind="stable")] = np.arange(len(scores))
+    return ranks
 
 
 def _thin(curve: DiscardCurve) -> dict[str, list[float]]:
@@ -277,11 +236,18 @@ def _thin(curve: DiscardCurve) -> dict[str, list[float]]:
     }
 
 
-def _own_notes(people: PairPeople, roles: Mapping[str, int], at: FMR, threshold: float) -> list[str]:
+def _own_notes(
+    people: PairPeople, roles: Mapping[str, int], at: FMR, threshold: float, degraded: Mapping[str, Any] | None
+) -> list[str]:
     notes = [
         f"The threshold {threshold:.4f} was read off these very pairs at {at} and then kept: the curves compare "
         "qualities, they do not promise an error rate."
     ]
+    if degraded is not None:
+        notes.append(
+            f"{100 * degraded['share']:g} % of the pictures were degraded whole, before detection, by operators of "
+            f"{degraded['operators']} at levels drawn by name and seed {degraded['seed']}."
+        )
     if people.linked:
         notes.append("The list does not name its people: pictures that mated pairs link count as one person.")
     fitted = sum(roles.get(role, 0) for role in ("train", "develop"))

@@ -16,4 +16,14 @@ ENTRIES = {
     "quality/pose": ("visavis.quality.pose:PoseScorer", "", "angle between face and camera, from the five points"),
     "quality/detection": ("visavis.quality.detection_score:DetectionScorer", "", "the detector's score"),
     "quality/norm": ("visavis.quality.norm:NormScorer", "", "length of the raw embedding; SFace only"),
+    "quality/attention": (
+        "visavis.quality.attention:AttentionScorer",
+        "",
+        "mean attention logit in the last block of a vision transformer that was calibrated",
+    ),
+    "quality/landmark": (
+        "visavis.quality.landmark:LandmarkScorer",
+        "",
+        "size and pose in one, from the landmarks alone, by a random forest",
+    ),
 }

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from visavis.quality.scale import Scale
+from visavis.quality.scale import Grading
 from visavis.types import Quality, Status
 
 POOR = 25.0
@@ -17,7 +17,7 @@ POOR = 25.0
 def quality_column(
     measure: str,
     raw: ArrayLike,
-    scale: Scale,
+    scale: Grading,
     status: Status,
     *,
     unit: str,

@@ -25,9 +25,13 @@ def exposed_share(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         float32 ``(N,)`` in 0..1.
     """
-    face = face_region(luma)
-    share: NDArray[np.float32] = ((face >= _BLACK) & (face <= _WHITE)).mean(axis=(1, 2), dtype=np.float32)
+    share: NDArray[np.float32] = exposed(face_region(luma)).mean(axis=(1, 2), dtype=np.float32)
     return share
+
+
+def exposed(luma: NDArray[np.float32]) -> NDArray[np.bool_]:
+    """Which pixels are neither black nor burnt out; bool of the same shape."""
+    return np.asarray((luma >= _BLACK) & (luma <= _WHITE))
 
 
 class ExposureScorer:

@@ -41,6 +41,10 @@ class NormScorer:
 
     scale = SFACE_NORM
 
+    def applies(self, context: FaceContext) -> bool:
+        """Whether the norms of these templates have a scale."""
+        return has_norm_scale(context.templates)
+
     def assess(self, context: FaceContext) -> Quality:
         """One norm a face.
 

@@ -82,6 +82,11 @@ def out_of_plane(angles: NDArray[np.floating]) -> NDArray[np.float64]:
     return turned
 
 
+def angles_of(context: FaceContext) -> NDArray[np.float64]:
+    """`pose_angles` of the faces of a context, made once: float64 ``(N, 3)``, radians."""
+    return context.once("pose_angles", lambda some: pose_angles(some.faces.points))
+
+
 class PoseScorer:
     """Measure ``pose``: the angle between the direction of the face and the camera, radians; lower is better.
 
@@ -97,7 +102,7 @@ class PoseScorer:
 
     def assess(self, context: FaceContext) -> Quality:
         """One angle a face."""
-        angles = pose_angles(context.faces.points)
+        angles = angles_of(context)
         turned = out_of_plane(angles)
         turned[np.isnan(turned)] = np.pi / 2
 

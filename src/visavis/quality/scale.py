@@ -3,11 +3,29 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from visavis.errors import UsageError
+
+
+class Grading(Protocol):
+    """Any declared monotone mapping from raw value to score."""
+
+    @property
+    def rising(self) -> bool:
+        """Whether higher raw values are better."""
+        ...
+
+    def score(self, raw: ArrayLike) -> NDArray[np.float32]:
+        """float32 of the same shape, 0..100; NaN stays NaN."""
+        ...
+
+    def worse(self, raw: float, limit: float) -> bool:
+        """Whether a raw value is worse than a limit; NaN is not."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)

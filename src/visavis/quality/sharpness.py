@@ -30,7 +30,22 @@ def detail_share(luma: NDArray[np.float32]) -> NDArray[np.float32]:
         float32 ``(N,)`` in 0..1: 0 for a flat face, 0.9 for white noise.
     """
     before = np.array([_steps(crop) for crop in luma], np.float64)
-    after = np.array([_steps(cv2.blur(crop, (_WIDTH, _WIDTH))) for crop in luma], np.float64)
+    after = np.array([_steps(smoothed(crop)) for crop in luma], np.float64)
+    return detail_of(before, after)
+
+
+def smoothed(crop: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The crop ``(H, W)`` after the blur of 5 x 5 pixels."""
+    return np.asarray(cv2.blur(crop, (_WIDTH, _WIDTH)), np.float32)
+
+
+def detail_of(before: NDArray[np.floating], after: NDArray[np.floating]) -> NDArray[np.float32]:
+    """The share that a blur takes away of mean steps of brightness, 0..1.
+
+    Args:
+        before: Mean step between neighbouring pixels, any shape.
+        after: The same after the blur.
+    """
     share: NDArray[np.float32] = np.clip(1 - (after + _FLOOR) / (before + _FLOOR), 0, 1).astype(np.float32)
     return share
 

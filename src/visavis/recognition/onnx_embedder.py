@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from typing import TypeVar
+
 import numpy as np
 from numpy.typing import NDArray
 
 from visavis._version import __version__
 from visavis.cards import WeightCard
-from visavis.errors import ModelError
+from visavis.errors import ModelError, UsageError
 from visavis.recognition.template_rows import embed_rows, template_space
+from visavis.runtime.attention import ATTENTION, REWRITE
 from visavis.runtime.pixels import INPUT
 from visavis.runtime.session import EngineOptions, open_session
 from visavis.runtime.weights import prepared_weights
 from visavis.runtime.workers import ordered_map
 from visavis.types import Crops, Provenance, Templates, TemplateSpace
 
+T = TypeVar("T")
 _BATCH = 4
 """Crops a run: as fast as eight or sixteen here, and their activations stay in the cache of one core."""
 
@@ -28,6 +33,9 @@ class OnnxEmbedder:
         flip: Average the embedding of the crop and of its mirror image; costs twice the time.
         policy: Licence policy, ``research`` or ``commercial``.
 
+    Attributes:
+        tells_attention: Whether the network has the output of the rewrite ``tell-attention``.
+
     Raises:
         ModelError: Weights missing or refused, or not of the dimension the card says.
     """
@@ -38,6 +46,8 @@ class OnnxEmbedder:
         options = engine or EngineOptions.default()
         data, self.card = prepared_weights(card, policy=policy, int8=options.precision == "int8")
         self.session = open_session(data, options, name=card.name)
+        self.tells_attention = ATTENTION in self.session.output_names
+        self._outputs = self.session.output_names[:1]
         self.flip = flip
         self._workers = options.workers
         self.made_by = Provenance(
@@ -62,16 +72,75 @@ class OnnxEmbedder:
         """
         return embed_rows(crops, self.card, self.raw, flip=self.flip, made_by=self.made_by)
 
+    def attend(self, crops: Crops) -> tuple[Templates, NDArray[np.float32]]:
+        """As `embed`, and from the same run what the last block attends to.
+
+        Args:
+            crops: As for `embed`. With ``flip`` the attention is that of the crop alone, without its mirror image.
+
+        Returns:
+            Templates, and float32 ``(N, patches)`` of `visavis.runtime.attention`, NaN in failed rows.
+
+        Raises:
+            UsageError: The network does not tell its attention, or the crops follow another template.
+        """
+        found: list[NDArray[np.float32]] = []
+
+        def run(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+            embeddings, attention = self._both(pixels)
+            found.append(attention)
+            return embeddings
+
+        self._require_attention()
+        templates = embed_rows(crops, self.card, run, flip=self.flip, made_by=self.made_by)
+        patches = found[0].shape[1] if found else 1
+        rows = np.full((len(crops), patches), np.nan, np.float32)
+        if found:
+            rows[crops.ok] = found[0]
+        return templates, rows
+
+    def attention(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """What the last block attends to in uint8 RGB crops ``(N, H, W, 3)``: float32 ``(N, patches)``.
+
+        Raises:
+            UsageError: The network does not tell its attention.
+        """
+        self._require_attention()
+        return self._both(pixels)[1]
+
     def raw(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw embeddings ``(N, D)`` of uint8 RGB crops ``(N, H, W, 3)``, on all workers."""
+        return np.concatenate(self._on_workers(self._run, pixels))
+
+    def _both(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        parts = self._on_workers(self._run_both, pixels)
+        embeddings, attention = (np.concatenate(column) for column in zip(*parts, strict=True))
+        return embeddings, attention
+
+    def _on_workers(self, run: Callable[[NDArray[np.uint8]], T], pixels: NDArray[np.uint8]) -> list[T]:
+        """What a function makes of a few crops at a time, in order."""
         count = len(pixels)
         size = max(1, min(_BATCH, -(-count // self._workers)))
         parts = [pixels[start : start + size] for start in range(0, count, size)]
-        return np.concatenate(list(ordered_map(self._run, parts, workers=min(self._workers, len(parts)))))
+        return list(ordered_map(run, parts, workers=min(self._workers, len(parts))))
 
     def _run(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-        values = self.session.run({INPUT: np.ascontiguousarray(pixels)})[0]
+        values = self.session.run({INPUT: np.ascontiguousarray(pixels)}, self._outputs)[0]
+        return self._averaged(values, pixels)
+
+    def _run_both(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
+        values, attention = self.session.run({INPUT: np.ascontiguousarray(pixels)}, (*self._outputs, ATTENTION))
+        return self._averaged(values, pixels), attention
+
+    def _averaged(self, values: NDArray[np.float32], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """With the embeddings of the mirrored crops, where these are averaged in."""
         if self.flip:
             mirrored = np.ascontiguousarray(pixels[:, :, ::-1])
-            values = ((values + self.session.run({INPUT: mirrored})[0]) / 2).astype(np.float32)
-        return values.reshape(len(pixels), -1)
+            values = ((values + self.session.run({INPUT: mirrored}, self._outputs)[0]) / 2).astype(np.float32)
+        return values.reshape(len(values), -1)
+
+    def _require_attention(self) -> None:
+        if not self.tells_attention:
+            raise UsageError(
+                f"{self.card.name} was made without the output of its attention; add the rewrite {REWRITE} to its card"
+            )

@@ -12,7 +12,7 @@ import numpy as np
 
 from visavis.cards import InputContract
 from visavis.errors import ModelError
-from visavis.runtime import graphs
+from visavis.runtime import attention, graphs
 from visavis.runtime.dequantise import dequantise
 from visavis.runtime.pixels import take_pixels
 from visavis.runtime.quantise import Ranges, fold_last_norm, quantise
@@ -215,6 +215,7 @@ REWRITES: dict[str, Callable[[onnx.ModelProto], onnx.ModelProto]] = {
     "split-prelu": split_prelu,
     "join-strides": join_strides,
     "fold-last-norm": fold_last_norm,
+    attention.REWRITE: attention.tell_attention,
 }
 
 

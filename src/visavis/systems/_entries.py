@@ -26,4 +26,14 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "torch",
         "networks whose activation is the larger of two channels, and labels that a network corrects",
     ),
+    "system/landmark-fiqa": (
+        "visavis.systems.landmark_fiqa:CARD",
+        "cluster",
+        "quality of a face from its landmarks alone, a gate before the verifier",
+    ),
+    "system/attn-fiqa": (
+        "visavis.systems.attn_fiqa:CARD",
+        "torch",
+        "quality of a face from the attention of a transformer that recognises faces",
+    ),
 }

@@ -57,7 +57,7 @@ def read_celebrities(archive: Path, labels: Path, *, size: tuple[int, int]) -> C
         UnreadableError: A file cannot be read.
     """
     ledger = Ledger.load()
-    labelled = read_labelled(archive, role="train", without=_suspects(labels), ledger=ledger)
+    labelled = read_labelled(archive, role="train", without=suspects(labels), ledger=ledger)
     pixels, landmarks, found = _aligned(Pipeline(), [labelled.store.get(name) for name in labelled.names], size)
     people = np.array(labelled.people)[found].tolist()
     return Celebrities(
@@ -107,7 +107,7 @@ def read_web_faces(archive: Path, labels: Path, images: Path, listed: Path, *, s
     )
 
 
-def _suspects(labels: Path) -> list[str]:
+def suspects(labels: Path) -> list[str]:
     """The pictures that are probably of somebody else."""
     rows = csv.DictReader(read_file(labels).decode("utf-8").splitlines())
     return [row["file"] for row in rows if row["suspect"] == "1"]

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any, TypeVar, cast
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +17,7 @@ from visavis.types.pictures import Pictures
 from visavis.types.status import Status
 from visavis.types.templates import Templates
 
+Made = TypeVar("Made")
 _LUMA = np.array([0.299, 0.587, 0.114], np.float32)
 
 
@@ -27,17 +30,24 @@ class FaceContext:
         faces: Where each face lies.
         crops: The aligned face of each row.
         templates: What the recogniser made of each row; None where nothing was embedded.
+        attention: float32 ``(N, patches)``: what a vision transformer's last block attends to in each row, see
+            `visavis.runtime.attention`; NaN in failed rows. None where the recogniser does not tell it.
     """
 
     pictures: Pictures
     faces: Faces
     crops: Crops
     templates: Templates | None = None
+    attention: NDArray[np.float32] | None = None
+
+    _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         lengths = {"faces": len(self.faces), "crops": len(self.crops)}
         if self.templates is not None:
             lengths["templates"] = len(self.templates)
+        if self.attention is not None:
+            lengths["attention"] = len(self.attention)
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{count} {name}" for name, count in lengths.items())
             raise UsageError(f"the columns of a FaceContext must have one length; got {told}")
@@ -68,3 +78,12 @@ class FaceContext:
         """float32 ``(N, H, W)`` in 0..255: brightness of the crops (ITU-R BT.601); zeros in failed rows."""
         values: NDArray[np.float32] = self.crops.pixels.astype(np.float32) @ _LUMA
         return values
+
+    def once(self, name: str, make: Callable[[FaceContext], Made]) -> Made:
+        """What ``make`` makes of this context; made when it is first asked for under this name, and kept.
+
+        For what scorers share and the types of this package do not know, such as angles of pose.
+        """
+        if name not in self._kept:
+            self._kept[name] = make(self)
+        return cast("Made", self._kept[name])

@@ -13,10 +13,10 @@ from visavis.explain.sanity import (
     TensorEmbedder,
     randomised_embedder,
     randomised_network,
-    rank_correlation,
     swap_error,
 )
 from visavis.explain.tensors import smoothed
+from visavis.metrics.rank_correlation import rank_correlation
 from visavis.types import Crops, Failure, Status
 from visavis.types.protocols import DifferentiableEmbedder
 

@@ -5,13 +5,15 @@ import json
 import numpy as np
 import pytest
 
-from visavis.errors import UsageError
+from visavis.data.degradation.degrade import Degrading
+from visavis.errors import InputError, UsageError
 from visavis.io import FolderStore, read, write
-from visavis.metrics import discard_curve, pair_quality
+from visavis.metrics import Discarding, discard_curve, edc_recomputed, pair_quality, person_bootstrap
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.pairs import PairList
 from visavis.protocols.people import pair_people
 from visavis.protocols.quality import assess_pairs, evaluate_quality, joined
+from visavis.protocols.quality_file import read_qualities
 from visavis.protocols.quality_result import SHARES, quality_result
 from visavis.protocols.report.discard_page import discard_html, discard_png, discard_svg, write_discard
 from visavis.types import FMR
@@ -67,7 +69,7 @@ def test_the_figures_are_those_of_the_curve(toy, record):
     )
     row = record["measures"]["quality"]
     assert row["fnmr"] == {f"{share:g}": curve.at(share) for share in SHARES}
-    assert row["pauc"] == curve.area(0.3) and row["difference"] == pytest.approx(curve.area(0.3) - curve.at(0))
+    assert row["pauc"] == curve.area(0.2) and row["difference"] == pytest.approx(curve.area(0.2) - curve.at(0))
     mated = similarities[listed.same]
     assert row["errors"]["0"] == int((~(mated >= record["threshold"])).sum()) > 10
     assert row["ratio_at_20"] == pytest.approx(curve.at(0.2) / curve.at(0))
@@ -184,3 +186,103 @@ def test_the_whole_protocol_runs_and_refuses_what_it_cannot_do(folder):
     only = PairList(listed.image1[:4], listed.image2[:4], listed.same[:4])
     with pytest.raises(UsageError, match="one kind only"):
         evaluate_quality(pipeline, [only], store, set_name=None)
+
+
+def test_both_conventions_oracle_and_every_difference_stand_beside_one_another(toy, record):
+    listed, useful, similarities, noise = toy
+    first, second = listed.positions()
+    for name, values in (("quality", useful), ("noise", noise)):
+        anew = edc_recomputed(similarities, listed.same, pair_quality(values[first], values[second]), fmr=1e-2)
+        row = record["measures"][name]
+        assert row["recomputed_pauc"] == pytest.approx(anew.area(0.2))
+        low, high = row["recomputed_pauc_interval"]
+        assert low <= row["recomputed_pauc"] <= high
+    oracle = record["oracle"]
+    before = record["measures"]["quality"]["fnmr"]["0"]
+    for share in SHARES:
+        assert oracle["fnmr"][f"{share:g}"] == pytest.approx(max(0, before - share) / (1 - share), abs=0.01)
+    assert oracle["pauc"] <= min(row["pauc"] for row in record["measures"].values())
+    (pair,) = record["differences"]
+    assert (pair["first"], pair["second"]) == ("quality", "noise")
+    assert pair["difference"] == -record["measures"]["noise"]["behind_fused"]
+    low, high = record["measures"]["noise"]["behind_fused_interval"]
+    assert pair["interval"] == pytest.approx([-high, -low])
+
+
+def test_the_intervals_are_those_of_one_bootstrap_a_figure(toy, record):
+    listed, useful, similarities, _ = toy
+    first, second = listed.positions()
+    people = pair_people(listed)
+    sorted_once = Discarding.of(
+        similarities, listed.same, pair_quality(useful[first], useful[second]), threshold=record["threshold"]
+    )
+    for statistic, told in (
+        (sorted_once.at_statistic(0.1), record["measures"]["quality"]["fnmr_interval"]["0.1"]),
+        (sorted_once.area_statistic(0.2), record["measures"]["quality"]["pauc_interval"]),
+    ):
+        rng = np.random.default_rng(0)
+        interval = person_bootstrap(people.person1, people.person2, statistic, resamples=60, rng=rng)
+        assert told == pytest.approx([interval.low, interval.high])
+
+
+def test_a_limit_names_the_area(toy):
+    listed, useful, similarities, _ = toy
+    found = result_of(listed, similarities, {"quality": useful}, resamples=5, limit=0.4)
+    curve = found.curves["quality"]
+    assert found.limit == 0.4 and len(curve["fnmr"]) > 10
+    assert found.measures["quality"]["pauc"] < record_pauc(toy, 0.1)
+
+
+def record_pauc(toy, limit):
+    listed, useful, similarities, _ = toy
+    return result_of(listed, similarities, {"quality": useful}, resamples=5, limit=limit).measures["quality"]["pauc"]
+
+
+def test_qualities_from_a_file_and_degraded_pictures_join_the_run(folder):
+    listed, store = listed_in(folder)
+    (folder / "mine.csv").write_text("image,mine,half\na/0.png,3,1\nb/1.png,-2.5,\nelsewhere.png,x,y\n")
+    given = read_qualities(folder / "mine.csv", listed.images)
+    assert given == {"mine": {"a/0.png": 3.0, "b/1.png": -2.5}, "half": {"a/0.png": 1.0}}
+    options = dict(set_name=None, at=FMR(0.5), measures=["norm"], resamples=3)
+    found = evaluate_quality(Pipeline(), [listed], store, given=given, **options)
+    assert list(found.measures) == ["quality", "norm", "mine", "half"] and found.degraded is None
+    how = Degrading("gaussian-blur", share=1.0)
+    worse = evaluate_quality(Pipeline(), [listed], store, degrade=how, **options)
+    assert worse.degraded == {"operators": "gaussian-blur", "share": 1.0, "seed": 0}
+    assert any("degraded whole" in note for note in worse.notes)
+    plain, blurred = assess_pairs(Pipeline(), listed, store), assess_pairs(Pipeline(), listed, store, degrade=how)
+    ok = plain.failures.ok & blurred.failures.ok
+    assert (blurred.qualities["sharpness"][ok] < plain.qualities["sharpness"][ok]).all() and ok.sum() >= 4
+    for wrong, words in (({"norm": {}}, "name of a measure"), ({"quality": {}}, "name of a measure")):
+        with pytest.raises(UsageError, match=words):
+            evaluate_quality(Pipeline(), [listed], store, given=wrong, **options)
+    with pytest.raises(UsageError, match=r"above 0 and at most at 0\.95"):
+        evaluate_quality(Pipeline(), [listed], store, limit=0, **options)
+
+
+def test_a_picture_without_a_value_has_the_lowest_quality(folder):
+    listed, store = listed_in(folder)
+    found = evaluate_quality(
+        Pipeline(), [listed], store, set_name=None, at=FMR(0.5), measures=["norm"], resamples=3,
+        given={"mine": {"a/0.png": 1.0, "a/1.png": 1.0}},
+    )  # fmt: skip
+    assert found.curves["mine"]["discarded"] == [0, 0.25], "a failed pair, then both without a value"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("picture,mine\na.png,1\n", "line 1"),
+        ("image\na.png\n", "line 1"),
+        ("image,mine,mine\na.png,1,2\n", "line 1"),
+        ("image,mine\na.png,many\n", "line 2: 'many' is not a number"),
+        ("image,mine\na.png,nan\n", "not a number"),
+        ("image,mine\na.png,1,2\n", "3 fields for 2 columns"),
+        ("image,mine\nb.png,1\n", "none of the 1 pictures"),
+        ("\n", "line 1"),
+    ],
+)
+def test_files_that_are_no_qualities_are_refused(tmp_path, text, words):
+    (tmp_path / "q.csv").write_text(text)
+    with pytest.raises(InputError, match=words):
+        read_qualities(tmp_path / "q.csv", ["a.png"])

@@ -15,6 +15,8 @@ from visavis.io import read
 from visavis.pipeline.assess import assess_stream
 from visavis.pipeline.pipeline import Pipeline
 from visavis.quality.assessor import SCORERS, Assessor
+from visavis.quality.column import quality_column
+from visavis.quality.extra import EXTRA, extra_scorers
 from visavis.quality.fused_weights import WITH_NORM, WITHOUT_NORM
 from visavis.quality.fusion import FUSED, Fusion
 from visavis.quality.scale import Scale
@@ -24,10 +26,41 @@ from visavis.types import Assessment, FaceContext
 CROPS = np.stack([grey(face(np.random.default_rng(seed))) for seed in range(4)])
 
 
-def test_every_measure_of_the_registry_is_assessed_and_no_other():
+def test_the_built_in_measures_are_registered_and_assessed():
     assessment = Assessor().assess(context(CROPS))
-    assert sorted(f"quality/{name}" for name in assessment.names) == registry.names("quality/*")
+    assert {f"quality/{name}" for name in (*SCORERS, *EXTRA)} <= set(registry.names("quality/*"))
     assert assessment.names == tuple(SCORERS) and assessment.fused.measure == FUSED
+
+
+class _Darkness:
+    """An extra scorer that fits pictures of two faces and more."""
+
+    scale = Scale(255, 0, "test")
+
+    def applies(self, context):
+        return len(context) > 1
+
+    def assess(self, context):
+        return quality_column(
+            "darkness", context.luma.mean((1, 2)), self.scale, context.status, unit="", reason=lambda *_: "bright"
+        )
+
+
+def test_extra_scorers_come_last_and_only_where_they_fit():
+    plain = Assessor(limits={"size": 18})
+    more = plain.adding({"darkness": _Darkness()})
+    found = more.assess(context(CROPS))
+    assert found.names == (*SCORERS, "darkness") and more.assess(context(CROPS[:1])).names == tuple(SCORERS)
+    np.testing.assert_array_equal(found.fused.raw, plain.assess(context(CROPS)).fused.raw)
+    assert more.limits == plain.limits and tuple(plain.scorers) == tuple(SCORERS)
+    assert Assessor(limits={"darkness": 10}, extra={"darkness": _Darkness()}).unfit(found)[0]
+    with pytest.raises(UsageError, match="size is built in"):
+        plain.adding({"size": _Darkness()})
+
+
+def test_every_extra_scorer_is_made_for_any_embedder_or_for_none():
+    for name, scorer in extra_scorers(None).items():
+        assert name in EXTRA and callable(scorer.assess)
 
 
 def test_the_fused_score_is_the_weighted_mean_of_the_scores():

@@ -51,7 +51,9 @@ class ViTBlock(nn.Module):
 
     def forward(self, x: Tensor, keep: Keep, name: str) -> Tensor:
         """Tokens to tokens; hands its taps, which begin with ``name``, to ``keep``."""
-        value, logits, weights = self.attn(self.norm1(x))
+        tokens = self.norm1(x)
+        keep(f"{name}.attn.tokens", tokens)
+        value, logits, weights = self.attn(tokens)
         keep(f"{name}.attn.logits", logits)
         keep(f"{name}.attn.weights", weights)
         value = x + self.drop_path(value)
@@ -107,14 +109,11 @@ class ViTBackbone(Backbone):
         self.dimension = dimension
         self.masked = masked
         tokens = (size // shape.patch) ** 2
-        square = (shape.heads, tokens, tokens)
+        row, square = (tokens, shape.width), (shape.heads, tokens, tokens)
+        inside = {"": row, ".attn.tokens": row, ".attn.logits": square, ".attn.weights": square}
         self.taps = {
-            **{
-                f"blocks.{n}{part}": found
-                for n in range(shape.depth)
-                for part, found in (("", (tokens, shape.width)), (".attn.logits", square), (".attn.weights", square))
-            },
-            "tokens": (tokens, shape.width),
+            **{f"blocks.{n}{part}": found for n in range(shape.depth) for part, found in inside.items()},
+            "tokens": row,
             EMBEDDING: (dimension,),
         }
         stem = PatchEmbedding if shape.stem == "patches" else ConvolutionStem

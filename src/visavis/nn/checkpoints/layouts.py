@@ -109,6 +109,7 @@ _ALL = (
         licence="MIT",
         paper="Kim et al., AdaFace, 2022, as in mk-minchul/CVLface",
         trained_on="CASIA-WebFace, MS1MV2, MS1MV3, WebFace4M or WebFace12M, by file",
+        inside=("state_dict", "model"),
         prefixes=("module.", "model.", "net."),
         size_of=_LAST,
         optional=("num_batches_tracked", "mask_token"),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping
+from itertools import cycle
 from pathlib import Path
 from typing import Any
 
@@ -119,7 +120,10 @@ def _figure(result: Mapping[str, Any]) -> Any:
     figure.set_size_inches(6.4, 4.2)
     before = result["measures"][_FUSED]["fnmr"]["0"]
     axes.axhline(before, color="#010203", linewidth=1.0, linestyle=(0, (1, 3)), label="random")
-    for name, (color, style) in zip(result["measures"], _LINES, strict=False):
+    if "oracle" in result["curves"]:  # results stored before there was one are still drawn
+        oracle = result["curves"]["oracle"]
+        axes.step(oracle["discarded"], oracle["fnmr"], where="post", color="#7b7b7b", linewidth=0.8, label="oracle")
+    for name, (color, style) in zip(result["measures"], cycle(_LINES), strict=False):
         curve = result["curves"][name]
         axes.step(
             curve["discarded"],
@@ -138,12 +142,14 @@ def _figure(result: Mapping[str, Any]) -> Any:
 
 def _rows(result: Mapping[str, Any]) -> list[tuple[str, Mapping[str, Any]]]:
     named = [("fused" if name == _FUSED else name, row) for name, row in result["measures"].items()]
-    return [*named, ("failed faces alone", result["acquisition"]), ("random", result["random"])]
+    controls = (("failed faces alone", "acquisition"), ("oracle", "oracle"), ("random", "random"))
+    return [*named, *((name, result[key]) for name, key in controls if key in result)]
 
 
 def _table(result: Mapping[str, Any]) -> str:
     shares = list(result["random"]["fnmr"])
-    head = ["measure", *(f"FNMR, {100 * float(share):g} % gone" for share in shares), "mean FNMR", "against random"]
+    head = ["measure", *(f"FNMR, {100 * float(share):g} % gone" for share in shares)]
+    head += [f"mean to {100 * result['limit']:g} %", "against random", "mean, threshold set anew"]
     rows = []
     for name, row in _rows(result):
         cells = [
@@ -153,5 +159,12 @@ def _table(result: Mapping[str, Any]) -> str:
         cells.append(f"{percent(row['pauc'])}<br><small>{between(row['pauc_interval'])}</small>")
         low, high = row["difference_interval"]
         cells.append(f"{100 * row['difference']:+.2f}<br><small>{100 * low:+.2f} to {100 * high:+.2f} points</small>")
+        cells.append(_anew(row))
         rows.append([text(name), *cells])
     return table(head, rows)
+
+
+def _anew(row: Mapping[str, Any]) -> str:
+    if "recomputed_pauc" not in row:
+        return ""
+    return f"{percent(row['recomputed_pauc'])}<br><small>{between(row['recomputed_pauc_interval'])}</small>"
