@@ -30,6 +30,8 @@ ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 NAMES = [page.relative_to(ROOT).as_posix() for page in PAGES]
+READ_FIRST = ("enrol", "evaluate", "identify", "verify")
+"""Guides whose commands are run by default; those of the others are run by .ci/run."""
 COMMANDS = Path(sys.executable).parent
 
 _FENCE = re.compile(r"^```(\w*)\s*$")
@@ -276,7 +278,18 @@ def _sources() -> str:
     return "\n".join(path.read_text(encoding="utf-8") for path in sorted((ROOT / "src").rglob("*.py")))
 
 
-@pytest.mark.parametrize("page", PAGES, ids=NAMES)
+def _run_by_default(name: str) -> bool:
+    """Whether a page is run by default: the first ones that are read, and those that start no network."""
+    return not name.startswith("docs/guides/") or Path(name).stem in READ_FIRST
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, id=name, marks=() if _run_by_default(name) else pytest.mark.slow)
+        for page, name in zip(PAGES, NAMES, strict=True)
+    ],
+)
 def test_commands_and_snippets_run(page: Path, place: Path, surroundings: dict[str, str]) -> None:
     for command in commands(page):
         ran = _run(["bash", "-c", command.text], place, surroundings)
@@ -403,6 +416,7 @@ def test_every_extra_is_on_the_first_page() -> None:
     assert [extra for extra in extras if f"`{extra}`" not in rows] == []
 
 
+@pytest.mark.slow
 def test_site_builds_and_loads_nothing_from_elsewhere(tmp_path: Path) -> None:
     site = tmp_path / "site"
     words = [sys.executable, "-m", "mkdocs", "build", "--strict", "-d", str(site)]

@@ -60,7 +60,7 @@ def complaint(ran, path: Path, reason: str, seconds: float) -> str:
     return "" if seconds < SECONDS else f"took {seconds:.1f} s"
 
 
-@pytest.mark.parametrize("json", [True, False])
+@pytest.mark.parametrize("json", [pytest.param(True, marks=pytest.mark.slow), False])
 def test_verify_refuses_each_with_one_line_and_code_3(cases, astronaut, one_pipeline, capfd, json):
     wrong = []
     assert len(cases) >= 200

@@ -48,6 +48,7 @@ def test_a_run_that_is_there_is_resumed_when_asked_for_only(packs, tmp_path, cap
     assert "seed was 0, is 1" in call(capfd, *words, "--resume", "--seed", "1").refused(2)
 
 
+@pytest.mark.slow
 def test_ctrl_c_writes_a_checkpoint_and_the_run_goes_on_as_if_nothing_had_been(packs, tmp_path):
     words = ("train", packs / "mine.yaml", "--data", packs / "train", "--steps", "150")
     whole = finish(start(*words, "--out", tmp_path / "whole"), timeout=120)

@@ -186,6 +186,7 @@ def portraits(astronaut, officer):
     return [pipeline.side([path]).crops for path in (astronaut, officer)]
 
 
+@pytest.mark.slow
 def test_integrated_gradients_of_the_default_recogniser_are_complete(twin, portraits):
     assert isinstance(twin, DifferentiableEmbedder)
     (found,) = IntegratedGradientsExplainer(twin).explain(*portraits)

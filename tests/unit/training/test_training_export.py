@@ -176,7 +176,7 @@ def test_a_released_checkpoint_is_exported_under_its_own_terms(tmp_path):
     assert made.card.licence == released.layout.licence and made.card.contract.template == "arcface-112"
 
 
-@pytest.mark.parametrize("name", ["backbone/light-cnn-4", "backbone/vit-t"])
+@pytest.mark.parametrize("name", ["backbone/light-cnn-4", pytest.param("backbone/vit-t", marks=pytest.mark.slow)])
 def test_grey_networks_and_transformers_are_exported_with_parity(name, tmp_path):
     from visavis import registry
 
