@@ -1,4 +1,4 @@
-"""The published systems on the real ORL pictures, with a seed that no stored result rests on."""
+"""The published systems on the small pictures of their quick runs, with a seed that no stored result rests on."""
 
 import pytest
 
@@ -10,14 +10,16 @@ SEED = 100
 
 
 @pytest.mark.parametrize("name", registry.names("system/*"))
-def test_the_quick_run_holds_and_touches_the_people_of_role_quick_only(name, shared_data):
+def test_the_quick_run_holds_and_touches_nobody_who_is_kept_for_figures(name, shared_data):
     pytest.importorskip("torch")
     card = registry.load(name)
     record = card.reproduce(shared_data, seed=SEED).to_dict()
     assert record["passed"], [check for check in record["checks"] if not check["passed"]]
     assert record["seeds"][0] == SEED and record["seconds"] < 600
-    assert [role["roles"] for role in record["roles"]] == [{"quick": 40}]
     stored = records.stored(card.short)
+    touched = [role["roles"] for role in record["roles"]]
+    assert touched == [role["roles"] for role in stored["runs"][0]["roles"]]
+    assert touched in ([{"quick": 40}], [{"unlisted": 100}])  # ORL, or the faces that scikit-image ships
     assert [check["name"] for check in record["checks"]] == [check["name"] for check in stored["runs"][0]["checks"]]
     assert set(record["measures"]) == set(stored["runs"][0]["measures"])
 
