@@ -24,6 +24,7 @@ def check_outputs(draw: Path | None, explain: Path | None, sources: Sequence[Sou
         UsageError: A file for several pictures, a suffix that is none, no such folder or one that cannot be made, or a
             file that is read or written already.
     """
+    from visavis.io.atomic import make_folder
     from visavis.io.encode import SUFFIXES
 
     if explain is not None and len(sources) != 1:
@@ -35,7 +36,7 @@ def check_outputs(draw: Path | None, explain: Path | None, sources: Sequence[Sou
     if len(sources) != 1:
         if draw.suffix.lower() in SUFFIXES or draw.is_file():
             raise UsageError(f"--draw takes a folder for {len(sources)} pictures; got {draw}")
-        _make_folder(draw)
+        make_folder(draw)
         for number, source in enumerate(sources, 1):
             check_not_read(draw / _drawn_name(number, source), sources)
         return
@@ -43,13 +44,6 @@ def check_outputs(draw: Path | None, explain: Path | None, sources: Sequence[Sou
     check_not_read(draw, sources)
     if explain is not None and draw.resolve() == explain.resolve():
         raise UsageError(f"--draw and --explain write two pictures; both are {draw}")
-
-
-def _make_folder(path: Path) -> None:
-    try:
-        path.mkdir(parents=True, exist_ok=True)
-    except (OSError, ValueError) as error:
-        raise UsageError(f"the folder {path} for --draw cannot be made: {error}") from error
 
 
 def _drawn_name(number: int, source: Source) -> str:

@@ -11,14 +11,13 @@ from numpy.typing import NDArray
 from visavis.calibration.table import Calibration
 from visavis.errors import InputError
 from visavis.types import FMR
-from visavis.types.pooled import quality_weights
+from visavis.types.pooled import CANCELLED, quality_weights
 
 if TYPE_CHECKING:
     from visavis.gallery.gallery import Gallery
 
 AT = FMR(1e-3)
 """Two people resemble each other this much once in a thousand."""
-_CANCELLED = 1e-6
 _GONE = ("gallery.person", "gallery.sample")
 
 
@@ -74,5 +73,5 @@ def to_the_others(vectors: NDArray[np.float32], quality: NDArray[np.floating]) -
     weighted = vectors.astype(np.float64) * quality_weights(quality)[:, None]
     others = weighted.sum(axis=0) - weighted
     lengths = np.linalg.norm(others, axis=1)
-    lengths[lengths < _CANCELLED] = np.nan
+    lengths[lengths < CANCELLED] = np.nan
     return np.asarray(np.einsum("nd,nd->n", vectors, others) / lengths)

@@ -8,7 +8,8 @@ from numpy.typing import ArrayLike, NDArray
 LEAST_WEIGHT = 1.0
 """Weight of a picture whose quality is lower, or unknown; of 100."""
 
-_CANCELLED = 1e-6
+CANCELLED = 1e-6
+"""A mean of unit vectors that is shorter has no direction: they cancel each other out."""
 
 
 def quality_weights(quality: ArrayLike) -> NDArray[np.float64]:
@@ -39,5 +40,5 @@ def pooled_directions(
     sums = np.add.reduceat(vectors * np.asarray(weights, np.float64)[:, None], starts, axis=0)
     means = sums / np.add.reduceat(np.asarray(weights, np.float64), starts)[:, None]
     lengths = np.linalg.norm(means, axis=1)
-    lengths[lengths < _CANCELLED] = np.nan
+    lengths[lengths < CANCELLED] = np.nan
     return np.asarray(means / lengths[:, None], np.float32)

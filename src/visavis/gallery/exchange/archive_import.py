@@ -105,7 +105,7 @@ def new_gallery(path: Path) -> Iterator[Path]:
         InputError: ``gallery.exists``: something is there; ``gallery.missing``: no such folder; ``gallery.locked``:
             another process makes it at this moment; ``gallery.permission``.
     """
-    from visavis.gallery.records.creation import check_free, put
+    from visavis.gallery.records.creation import check_free, not_made, put
 
     check_free(path)
     folder = path.with_name(f".{path.name[:100]}.import")
@@ -119,10 +119,7 @@ def new_gallery(path: Path) -> Iterator[Path]:
             yield folder / path.name
             put(folder / path.name, path)
         except OSError as error:
-            raise InputError(
-                f"the gallery {path} cannot be made ({error.strerror or error}); check that its folder may be written",
-                reason="gallery.permission",
-            ) from error
+            raise not_made(path, error) from error
         finally:
             shutil.rmtree(folder, ignore_errors=True)
             lock.unlink(missing_ok=True)

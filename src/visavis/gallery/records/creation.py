@@ -42,10 +42,7 @@ def create(
             _fill(draft, space=space, made_by=made_by, storage=storage, keep_crops=keep_crops, who=who)
         put(draft, path)
     except OSError as error:
-        raise InputError(
-            f"the gallery {path} cannot be made ({error.strerror or error}); check that its folder may be written",
-            reason="gallery.permission",
-        ) from error
+        raise not_made(path, error) from error
     finally:
         for suffix in ("", "-wal", "-shm", "-journal"):
             Path(f"{draft}{suffix}").unlink(missing_ok=True)
@@ -90,6 +87,14 @@ def _refuse(path: Path, own: TemplateSpace, asked: TemplateSpace) -> None:
         f"the gallery {path} is in space {own.fingerprint}, this model makes templates of {asked.fingerprint}; they "
         f"differ in {', '.join(names)}: use the model of the gallery, or move it over with visavis gallery migrate",
         reason="gallery.space",
+    )
+
+
+def not_made(path: Path, error: OSError) -> InputError:
+    """The error for a gallery whose file or folder the system refuses."""
+    return InputError(
+        f"the gallery {path} cannot be made ({error.strerror or error}); check that its folder may be written",
+        reason="gallery.permission",
     )
 
 

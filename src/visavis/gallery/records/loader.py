@@ -18,7 +18,7 @@ from visavis.gallery.person import may_be_found
 from visavis.gallery.records import tables as t
 from visavis.gallery.records.people import add_attributes, values_of
 from visavis.gallery.records.rows import portions, refresh
-from visavis.gallery.records.samples import place
+from visavis.gallery.records.samples import natural_keys, place
 from visavis.gallery.records.snapshot import PERSON_FIELDS, Row
 from visavis.gallery.records.store import Transaction
 from visavis.gallery.records.templates import check_vectors, encode
@@ -111,7 +111,7 @@ class Loader:
         """
         vectors = check_vectors(list(vectors), self._transaction.dimension)
         rows = [_sample_values(row, self._keys) for row in told]
-        taken = set() if self._whole else self._natural({row["sha256"] for row in rows})
+        taken = set() if self._whole else natural_keys(self._transaction, {row["sha256"] for row in rows})
         new = [at for at, row in enumerate(rows) if _natural(row) not in taken]
         self.taken.known += len(rows) - len(new)
         fresh = [at for at in new if rows[at]["person"] not in self._closed]
@@ -184,14 +184,6 @@ class Loader:
         for portion in portions(ids):
             query = sql.select(*columns).where(t.person.c.person.in_(portion))
             found |= {row["person"]: dict(row) for row in self._transaction.connection.execute(query).mappings()}
-        return found
-
-    def _natural(self, digests: Iterable[str]) -> set[tuple[int, str, str]]:
-        found: set[tuple[int, str, str]] = set()
-        for portion in portions(digests):
-            query = sql.select(t.sample.c.person, t.sample.c.sha256, t.sample.c.place)
-            rows = self._transaction.connection.execute(query.where(t.sample.c.sha256.in_(portion)))
-            found |= {(row.person, row.sha256, row.place) for row in rows}
         return found
 
     def _insert(self, table: sql.Table, rows: list[Row]) -> None:

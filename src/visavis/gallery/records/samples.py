@@ -138,6 +138,16 @@ def known(transaction: Transaction, pairs: Iterable[tuple[str, str]]) -> set[tup
     return found & wanted
 
 
+def natural_keys(transaction: Transaction, digests: Iterable[str]) -> set[tuple[int, str, str]]:
+    """Key of the person, sha256 and place of every sample of these pictures."""
+    found: set[tuple[int, str, str]] = set()
+    for portion in portions(digests):
+        query = sql.select(t.sample.c.person, t.sample.c.sha256, t.sample.c.place)
+        rows = transaction.connection.execute(query.where(t.sample.c.sha256.in_(portion)))
+        found |= {(row.person, row.sha256, row.place) for row in rows}
+    return found
+
+
 def crop_png(transaction: Transaction, number: int) -> bytes | None:
     """The crop of a sample as PNG; None where none is kept."""
     one(transaction, number)
@@ -165,11 +175,7 @@ def vectors(transaction: Transaction, numbers: Sequence[int]) -> NDArray[np.floa
 
 def _fresh(transaction: Transaction, samples: Sequence[NewSample], keys: Mapping[str, int]) -> list[int]:
     """Rows of the samples that are not there, the first of those that are equal."""
-    taken: set[tuple[int, str, str]] = set()
-    for portion in portions({sample.sha256 for sample in samples}):
-        query = sql.select(t.sample.c.person, t.sample.c.sha256, t.sample.c.place)
-        rows = transaction.connection.execute(query.where(t.sample.c.sha256.in_(portion)))
-        taken |= {(row.person, row.sha256, row.place) for row in rows}
+    taken = natural_keys(transaction, {sample.sha256 for sample in samples})
     fresh = []
     for row, sample in enumerate(samples):
         natural = (keys[sample.person], sample.sha256, place(sample.box))
