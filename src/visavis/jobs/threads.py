@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor, wait
 
 from visavis.errors import UsageError
 from visavis.jobs._worker import POLL_SECONDS, heartbeat, new_owner, work_through
@@ -41,19 +42,19 @@ class ThreadEngine:
                 errors.append(error)
                 stop.set()
 
-        threads = [threading.Thread(target=one, args=(owner,), name="visavis-job", daemon=True) for owner in owners]
-        with heartbeat(ledger, owners, lease_seconds=self.lease_seconds):
-            for thread in threads:
-                thread.start()
+        with (
+            heartbeat(ledger, owners, lease_seconds=self.lease_seconds),
+            ThreadPoolExecutor(self.workers, "visavis-job") as pool,
+        ):
+            futures = [pool.submit(one, owner) for owner in owners]
+            # Futures are waited for, never threads: a `Thread.join` that Ctrl-C interrupts takes the thread for ended
+            # (CPython 3.11, bpo-45274), and a network still running while Python ends aborts the process.
             try:
-                for thread in threads:
-                    while thread.is_alive():
-                        thread.join(POLL_SECONDS)
-                        report(ledger, progress)
+                while wait(futures, POLL_SECONDS).not_done:
+                    report(ledger, progress)
             finally:
                 stop.set()
-                for thread in threads:
-                    thread.join()
+                wait(futures)
         if errors:
             raise errors[0]
         report(ledger, progress)

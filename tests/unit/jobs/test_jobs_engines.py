@@ -236,3 +236,24 @@ def test_settings_are_checked():
         with pytest.raises(UsageError, match="lease"):
             engine(lease_seconds=0)
         assert engine().workers >= 1
+
+
+def test_ctrl_c_returns_only_after_every_thread_has_ended(tmp_path):
+    """A thread in the middle of a network while Python ends aborts the whole process."""
+    begun, ended = [], []
+
+    def slow(number):
+        begun.append(number)
+        if number == 1:
+            os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(0.6)
+        ended.append(number)
+        return square(number)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            ThreadEngine(workers=2).run(started(tmp_path, 50), slow)
+    finally:
+        signal.signal(signal.SIGINT, before)
+    assert sorted(begun) == sorted(ended) == [0, 1]
