@@ -179,7 +179,7 @@ def test_a_slow_chunk_keeps_its_lease(tmp_path):
 
     def slow(number):
         calls.append(number)
-        time.sleep(0.6)
+        time.sleep(1.2 if number == 0 else 0.2)
         return square(number)
 
     ThreadEngine(workers=2, lease_seconds=0.2).run(ledger, slow)
@@ -246,7 +246,7 @@ def test_ctrl_c_returns_only_after_every_thread_has_ended(tmp_path):
         begun.append(number)
         if number == 1:
             os.kill(os.getpid(), signal.SIGINT)
-        time.sleep(0.6)
+        time.sleep(1.2 if number == 0 else 0.2)
         ended.append(number)
         return square(number)
 
