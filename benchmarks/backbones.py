@@ -12,13 +12,12 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import time
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
+from stamp import stamp
 
 from visavis import registry
 from visavis.nn.backbones.table import SIZES
@@ -132,10 +131,8 @@ def main():
     parser.add_argument("--only", nargs="*", default=registry.names("backbone/*"), metavar="NAME")
     parser.add_argument("--write", action="store_true", help="Write the record and its page; needs every backbone.")
     options = parser.parse_args()
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
     record = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip(),
+        **stamp(),
         "torch": version("torch"),
         "machine": machine(),
         "load": os.getloadavg()[0],

@@ -13,13 +13,12 @@ Writes docs/results/fused-quality.json and .md, and src/visavis/quality/discard_
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from scipy.optimize import nnls
+from stamp import stamp
 
 from visavis.metrics import Discarding, gated, pair_quality, person_weights, threshold_at_fmr
 from visavis.metrics.intervals import percentile_interval
@@ -149,10 +148,7 @@ def effect(calibrate, weights, threshold, share):
 def main(folder: Path) -> None:
     train, develop, calibrate = (dict(np.load(folder / f"{role}.npz")) for role in ("train", "develop", "calibrate"))
     record = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(
-            ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip(),
+        **stamp(),
         "ledger": str(train["ledger"]),
         "people": {
             role: len(set(data["people"].tolist()))

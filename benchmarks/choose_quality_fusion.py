@@ -12,14 +12,13 @@ and a mixture in which some are spoilt (partly by other operators than in the fi
 from __future__ import annotations
 
 import json
-import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from quality_data import EVERY, LADDER, assessed, degraded, pictures_of
 from scipy.optimize import nnls
+from stamp import stamp
 
 from visavis.metrics import Discarding, pair_quality, threshold_at_fmr
 from visavis.pipeline.pipeline import Pipeline
@@ -122,10 +121,8 @@ def main(data: Path) -> None:
     totals = {
         name: sum(results[part][name]["pauc"] / results[part][name]["before"] for part in results) / 2 for name in found
     }
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
     record = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip(),
+        **stamp(),
         "made_by": pipeline.made_by.to_dict(),
         "people": who,
         "ledger": Ledger.load().hash,

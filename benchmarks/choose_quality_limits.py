@@ -12,13 +12,12 @@ from __future__ import annotations
 
 import itertools
 import json
-import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from quality_data import EVERY, LADDER, assessed, degraded, pictures_of, threshold
+from stamp import stamp
 
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.ledger import Ledger
@@ -97,11 +96,9 @@ def main(data: Path) -> None:
                 "lost_of_unfit": float(lost[good & fails].mean()) if (good & fails).any() else None,
             }
         )
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
     ledger = Ledger.load()
     record = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip(),
+        **stamp(),
         "made_by": pipeline.made_by.to_dict(),
         "roles": ledger.roles("celeba_ids", set(people)),
         "ledger": ledger.hash,

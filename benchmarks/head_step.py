@@ -14,15 +14,14 @@ import math
 import os
 import platform
 import statistics
-import subprocess
 import textwrap
 import time
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import torch
 from pytorch_metric_learning.losses import ArcFaceLoss as Peer
+from stamp import stamp
 
 from visavis.losses.arcface import ArcFaceLoss
 
@@ -128,12 +127,8 @@ def main():
     for rows, classes in SIZES:
         results.append(measure(rows, classes, options.rounds))
         print(json.dumps(results[-1]), flush=True)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
     record = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit.stdout.strip(),
+        **stamp(),
         "machine": _machine(),
         "load": load,
         "threads": options.threads,

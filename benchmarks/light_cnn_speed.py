@@ -12,15 +12,14 @@ import argparse
 import json
 import os
 import statistics
-import subprocess
 import time
-from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 
 import numpy as np
 import onnxruntime
 import torch
+from stamp import stamp
 
 from visavis import registry
 from visavis.nn.backbones.table import SIZES
@@ -91,10 +90,8 @@ def main():
                 took = timed(session, crops[n])
                 if turn:
                     times[name][n].append(took)
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
     record = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip(),
+        **stamp(),
         "onnxruntime": version("onnxruntime"),
         "machine": machine(),
         "load": load,

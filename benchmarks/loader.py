@@ -15,11 +15,9 @@ import json
 import os
 import platform
 import statistics
-import subprocess
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 from functools import partial
 from pathlib import Path
 
@@ -28,6 +26,7 @@ import numpy as np
 import PIL
 import torch
 from PIL import Image, ImageOps
+from stamp import stamp
 from torch.utils.data import DataLoader, Dataset
 
 from visavis.data.augmentation.augmentation import Augmentation
@@ -112,11 +111,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         pack = Pack.open(arguments.pack) if arguments.pack else made_up(Path(folder))
         record = measure(pack, cores=arguments.cores, batch=arguments.batch, rounds=arguments.rounds)
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
     record |= {
         "pack": arguments.pack.name if arguments.pack else "made up",
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip(),
+        **stamp(),
         "load": round(load, 1),
     }
     for name, row in record["crops_per_second"].items():

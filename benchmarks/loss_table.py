@@ -25,12 +25,12 @@ import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
-from datetime import UTC, datetime
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stamp import stamp
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs/results"
@@ -302,10 +302,8 @@ def run(data: Path, work: Path) -> None:
     if ORIGIN not in good:
         sys.exit(f"{ORIGIN} did not train: {runs[ORIGIN]}")
     measured = measure(work, data, good)
-    commit = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     record = {
-        "date": datetime.now(UTC).strftime("%Y-%m-%d"),
-        "commit": commit.strip(),
+        **stamp(),
         "hardware": f"{os.cpu_count()} cores, {platform.machine()}, one thread a run",
         "seconds": round(time.perf_counter() - begin, 1),
         "seconds_of_runs": round(sum(one["seconds"] for one in [*search, *(r for s in runs.values() for r in s)]), 1),

@@ -11,12 +11,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stamp import stamp
 
 from visavis.errors import ModelError
 from visavis.gallery.clustering import linkage_groups
@@ -106,12 +105,6 @@ def groups(pipeline: Pipeline, vectors: Any, people: list[str]) -> list[dict[str
     return rows
 
 
-def stamp() -> dict[str, Any]:
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    return {"date": datetime.now(UTC).date().isoformat(), "commit": commit, "environment": machine()}
-
-
 def page(record: dict[str, Any]) -> str:
     test, scale = record["lfw"], record["calibrate"]
     columns = ("float32", "one scale", "own scale")
@@ -178,7 +171,7 @@ def main() -> None:
         return
     pipeline = Pipeline()
     calibrate = calibration_scale(pipeline, arguments.data)
-    record = stamp() | {"model": pipeline.made_by.model, "calibrate": calibrate}
+    record = stamp() | {"environment": machine(), "model": pipeline.made_by.model, "calibrate": calibrate}
     record["lfw"] = lfw(pipeline, arguments.data, calibrate["scale"])
     RECORD.write_text(json.dumps(record, indent=1) + "\n")
     PAGE.write_text(page(record))

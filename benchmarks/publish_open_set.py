@@ -11,12 +11,11 @@ from __future__ import annotations
 import argparse
 import csv
 import json
-import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from stamp import stamp
 
 from visavis.calibration.identification_fit import Strangers, fit_identification
 from visavis.calibration.prediction import predicted
@@ -161,12 +160,9 @@ def protocols(pipeline: Pipeline, data: Path, models: list[str]) -> list[dict[st
 
 
 def measure(data: Path, models: list[str]) -> dict[str, Any]:
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
     pipeline = Pipeline()
     return {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit,
+        **stamp(),
         "environment": machine(),
         "results": protocols(pipeline, data, models),
         "thresholds": thresholds(pipeline, data),

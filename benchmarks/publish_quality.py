@@ -13,10 +13,10 @@ import json
 import subprocess
 import sys
 from collections import Counter
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
+from stamp import stamp
 
 from visavis.io import open_store
 from visavis.pipeline.assess import assess_stream
@@ -93,10 +93,7 @@ def _failed(limits, part):
 
 def run(data: Path) -> None:
     record = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(
-            ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"], capture_output=True, text=True, check=True
-        ).stdout.strip(),
+        **stamp(),
         "ledger": Ledger.load().hash,
         "runs": {name: evaluated(data, lists) for name, (_, lists) in SETS.items()},
         "fitness": {title: fitness(data, archive, lists) for title, (archive, lists) in FIT.items()},

@@ -10,8 +10,9 @@ import json
 import re
 import subprocess
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
+
+from stamp import stamp
 
 ROOT = Path(__file__).parents[1]
 RESULTS = ROOT / "docs/results"
@@ -27,14 +28,8 @@ def visavis(*arguments: str) -> dict:
     return json.loads(subprocess.run(command, stdout=subprocess.PIPE, check=True).stdout)
 
 
-def commit() -> str:
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
-    return subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def store(name: str, record: dict) -> None:
-    stamp = {"date": datetime.now(UTC).date().isoformat(), "commit": commit()}
-    (RESULTS / f"{name}.json").write_text(json.dumps({**stamp, **record}, indent=1) + "\n")
+    (RESULTS / f"{name}.json").write_text(json.dumps({**stamp(), **record}, indent=1) + "\n")
 
 
 def load(name: str) -> dict:

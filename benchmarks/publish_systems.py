@@ -12,10 +12,10 @@ from __future__ import annotations
 import argparse
 import importlib
 import json
-import subprocess
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from stamp import stamp
 
 from visavis import registry
 from visavis.systems.records import card_of
@@ -31,12 +31,6 @@ def runs(card: Any, data: Path, starts: tuple[int, ...], budget: str) -> list[Re
     if hasattr(module, "EXPERIMENT"):
         return module.EXPERIMENT.sweep(data, starts, budget=budget)
     return [card.reproduce(data, seed=seed, budget=budget) for seed in starts]
-
-
-def stamp() -> dict[str, str]:
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
-    commit = subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip()
-    return {"date": datetime.now(UTC).date().isoformat(), "commit": commit}
 
 
 def measure(name: str, data: Path, budgets: tuple[str, ...], because: str) -> dict[str, Any]:

@@ -13,14 +13,13 @@ from __future__ import annotations
 
 import argparse
 import json
-import subprocess
 from collections import Counter
 from dataclasses import asdict
-from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 from quality_baselines import baselines
+from stamp import stamp
 
 from visavis.data.degradation.degrade import Degrading
 from visavis.io import open_store
@@ -107,10 +106,8 @@ def run(data: Path, count: int | None) -> None:
     pipeline = Pipeline()
     extra = {"attention": own_attention_scorer(ATTENTION, engine=pipeline.engine), **baselines()}
     pipeline.assessor = pipeline.assessor.adding(extra)
-    git = ["git", "-C", str(ROOT), "rev-parse", "--short=12", "HEAD"]
     record = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": subprocess.run(git, capture_output=True, text=True, check=True).stdout.strip(),
+        **stamp(),
         "attention": ATTENTION,
         "runs": {},
     }

@@ -19,7 +19,6 @@ import tempfile
 import textwrap
 import time
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 
 import torch
@@ -49,6 +48,7 @@ sys.path.append(str(ROOT / "examples"))
 
 from recogniser_task import patterns  # noqa: E402
 from split_recogniser import SETTINGS, train_split  # noqa: E402
+from stamp import stamp  # noqa: E402
 
 RESULTS = ROOT / "docs" / "results"
 DIMENSION, ROWS = 512, 16
@@ -329,12 +329,8 @@ def main():
     if options.write and options.classes != CLASSES:
         parser.error("--write is for the whole table; leave --classes out, or --write")
     load = round(os.getloadavg()[0], 1)
-    commit = subprocess.run(
-        ["git", "rev-parse", "--short", "HEAD"], cwd=ROOT, capture_output=True, text=True, check=True
-    )
     record = {
-        "date": datetime.now(UTC).date().isoformat(),
-        "commit": commit.stdout.strip(),
+        **stamp(),
         "machine": "{processor}, {cores} cores, {system}".format(**machine()),
         "torch": str(torch.__version__),
         "load": load,
