@@ -48,7 +48,7 @@ def side_of(pipeline: Pipeline, sources: Sequence[Any], *, min_side: int) -> Sid
         for row in np.flatnonzero(counts > 1)
     ]
     assessment = pipeline.assessor.assess(context)
-    pooled = pool(templates, weights=assessment.fused.score)
+    pooled = pool(templates, by="quality", quality=assessment.fused.score)
     unfit = pipeline.assessor.unfit(assessment)
     return Side(inputs, pictures, faces, context.crops, templates, pooled, assessment, unfit, tuple(warnings))
 

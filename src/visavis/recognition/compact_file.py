@@ -34,7 +34,7 @@ _FIELDS = struct.Struct("<8sHHIQf8sIQIII")
 _CRC = struct.Struct("<I")
 _LONGEST_TEXT = 1 << 30
 _CHUNK = 1 << 24
-_POOLING = re.compile(r"none|(mean|quality)-[1-9][0-9]{0,8}")
+_POOLING = re.compile(r"none|(mean|norm|quality)-[1-9][0-9]{0,8}")
 _SMALLEST = float(np.finfo(np.float32).tiny)
 _FINGERPRINT = re.compile(r"[0-9a-f]{16}")
 
@@ -230,7 +230,7 @@ def _check_texts(templates: CompactTemplates) -> None:
     if not all(isinstance(text, str) for text in texts):
         raise ValueError("the space and what computed the templates are described in texts")
     if not (isinstance(space.pooling, str) and _POOLING.fullmatch(space.pooling)):
-        raise ValueError(f"pooling is none, mean-N or quality-N, not {space.pooling!r}")
+        raise ValueError(f"pooling is none, mean-N, norm-N or quality-N, not {space.pooling!r}")
     if not all(isinstance(one, str) and _FINGERPRINT.fullmatch(one) for one in space.compatible):
         raise ValueError("compatible holds fingerprints of 16 hexadecimal digits")
     if type(space.flip) is not bool or type(space.dimension) is not int:

@@ -30,7 +30,7 @@ def test_each_is_compared_with_the_pool_of_the_others(count, seed):
     all_of_them = Templates(vectors, np.ones(count), Status.good(count), np.full(count, np.nan), space, MADE_BY)
     for row, found in enumerate(to_the_others(vectors, quality)):
         others = np.flatnonzero(np.arange(count) != row)
-        pooled = pool(all_of_them[others], weights=quality[others]).vectors[0]
+        pooled = pool(all_of_them[others], by="quality", quality=quality[others]).vectors[0]
         assert found == pytest.approx(float(vectors[row] @ pooled), abs=2e-6)
 
 
