@@ -55,5 +55,15 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "triplets over a new and an old network",
     ),
     "loss/distillation": ("visavis.losses.distillation:DistillationLoss", "torch", "a student follows a teacher"),
+    "loss/perceptibility": (
+        "visavis.losses.perceptibility:PerceptibilityLoss",
+        "torch",
+        "smooth L1: values become those of a target",
+    ),
+    "loss/rejection": (
+        "visavis.losses.rejection:RejectionLoss",
+        "torch",
+        "embeddings follow others without one direction, that of the unrecognisable",
+    ),
     "loss/symface": ("visavis.losses.symface:SymmetryLoss", "torch", "the halves of a frontal face should agree"),
 }

@@ -15,6 +15,7 @@ import torch
 from visavis.errors import ProcessError, UsageError
 from visavis.io.atomic import make_folder, write_output
 from visavis.io.files import read_file
+from visavis.nn.evaluation import in_evaluation
 from visavis.nn.layers.synchronised_norm import synchronised
 from visavis.training.average import AveragedWeights
 from visavis.training.batches import Batches, shared
@@ -34,7 +35,7 @@ from visavis.training.records import from_record, to_record
 from visavis.training.seeds import own_randomness
 from visavis.training.settings import HARMLESS, Settings
 from visavis.training.shards import give_rows, read_rows, take_rows, write_part
-from visavis.training.surroundings import in_evaluation, locked, repeatable
+from visavis.training.surroundings import locked, repeatable
 from visavis.training.task import Task
 from visavis.training.updates import Updates, check_device
 

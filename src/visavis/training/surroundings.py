@@ -11,7 +11,6 @@ import torch
 
 from visavis.errors import UsageError
 from visavis.jobs.alone import alone
-from visavis.training.task import Task
 
 
 @contextmanager
@@ -38,15 +37,3 @@ def repeatable() -> Iterator[None]:
     finally:
         torch.use_deterministic_algorithms(before[0], warn_only=before[1])
         memory.fill_uninitialized_memory = fill
-
-
-@contextmanager
-def in_evaluation(task: Task) -> Iterator[None]:
-    """All modules in evaluation mode inside, and each in the mode it had afterwards: frozen ones may stay in it."""
-    modes = [(module, module.training) for module in task.modules()]
-    task.eval()
-    try:
-        yield
-    finally:
-        for module, mode in modes:
-            module.training = mode
