@@ -13,6 +13,7 @@ from visavis.data.augmentation.keep_window import keep_window
 from visavis.data.augmentation.lower_resolution import lower_resolution
 from visavis.data.augmentation.occlude import occlude
 from visavis.data.augmentation.shift import shift
+from visavis.data.augmentation.shrink import shrink
 from visavis.data.philox import generator
 from visavis.errors import UsageError
 
@@ -161,17 +162,47 @@ def test_a_shift_moves_points_with_the_pixels_by_a_sixteenth_at_most():
     )
 
 
-def test_a_shift_leaves_the_draws_of_the_others_as_they_are():
+def test_a_shrunk_crop_is_the_picture_again_where_its_points_say_and_has_no_finer_detail_than_its_side():
+    size, dot = 112, np.array([[60.0, 50.0]], np.float32)
+    crop = np.zeros((size, size, 3), np.uint8)
+    crop = np.asarray(cv2.circle(crop, (60, 50), 9, (255, 255, 255), thickness=cv2.FILLED))
+    rows, columns = np.mgrid[:size, :size]
+    for seed in range(40):
+        made, points = shrink(crop, dot, np.random.default_rng(seed), side=(24, 24))
+        mass = made[..., 0].astype(float)
+        centre = np.array([(columns * mass).sum(), (rows * mass).sum()]) / mass.sum()
+        assert np.abs(centre - points[0]).max() < 1.0  # a quarter of a pixel of the small picture
+    stripes = np.repeat(np.tile(np.array([0, 255], np.uint8), size // 2)[None, :, None], size, axis=0)
+    stripes = np.ascontiguousarray(np.repeat(stripes, 3, axis=2))
+    for seed in range(20):
+        assert shrink(stripes, dot, np.random.default_rng(seed), side=(14, 14))[0].std() < 40
+
+
+def test_a_shrink_moves_smaller_faces_further():
+    crop, middle = face(112), np.array([[55.5, 55.5]], np.float32)
+    moves = {
+        side: np.std(
+            [shrink(crop, middle, np.random.default_rng(s), side=(side, side))[1] - middle for s in range(300)]
+        )
+        for side in (8, 12, 16, 24, 32)
+    }
+    # What was measured on whole pictures; see the docstring.
+    for side, measured in zip((8, 12, 16, 24, 32), (11.5, 6.0, 3.3, 1.6, 1.2), strict=True):
+        assert abs(moves[side] / measured - 1) < 0.25
+
+
+@pytest.mark.parametrize("later", ["shift", "shrink"])
+def test_shift_and_shrink_leave_the_draws_of_the_others_as_they_are(later):
     crops, points = np.full((40, 32, 32, 3), 90, np.uint8), np.zeros((40, 5, 2), np.float32)
     wild = Augmentation(0.0, 0.0, 0.0, 0.9, 0.0, 0.0, 0.0)
-    both = replace(wild, shift=0.5)
+    both = replace(wild, **{later: 0.5})
     one, _ = wild.apply(crops.copy(), points.copy(), seed=3, step=1)
     other, moved = both.apply(crops.copy(), points.copy(), seed=3, step=1)
-    assert np.array_equal(one, other)  # even crops show no shift
+    assert np.array_equal(one, other)  # even crops show neither
     assert 8 < (moved[:, 0] != 0).any(axis=1).sum() < 32
 
 
-@pytest.mark.parametrize("name", ["flip", "crop", "occlusion", "colour", "blur", "low_resolution", "jpeg"])
+@pytest.mark.parametrize("name", ["flip", "crop", "occlusion", "colour", "blur", "low_resolution", "jpeg", "shrink"])
 def test_each_probability_is_that_of_its_transform(name):
     crops = np.stack([face(seed=1)] * 400)
     points = np.zeros((400, 5, 2), np.float32)

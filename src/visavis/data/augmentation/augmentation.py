@@ -16,10 +16,11 @@ from visavis.data.augmentation.keep_window import keep_window
 from visavis.data.augmentation.lower_resolution import lower_resolution
 from visavis.data.augmentation.occlude import occlude
 from visavis.data.augmentation.shift import shift
+from visavis.data.augmentation.shrink import shrink
 from visavis.data.philox import generator
 from visavis.errors import UsageError
 
-_PURPOSE, _SHIFTS = 6, 12
+_PURPOSE, _SHIFTS, _SHRINKS = 6, 12, 43
 _Transform = Callable[[NDArray[np.uint8], np.random.Generator], NDArray[np.uint8]]
 _IN_ORDER: tuple[tuple[str, _Transform], ...] = (
     ("crop", keep_window),
@@ -49,6 +50,7 @@ class Augmentation:
         low_resolution: `lower_resolution`.
         jpeg: `compress`.
         shift: Move the crop; `shift`. Light CNN: 1, its only transform beside the flip. It comes after the flip.
+        shrink: As cut from a picture of very few pixels; `shrink`. It comes last.
     """
 
     flip: float = 0.5
@@ -59,6 +61,7 @@ class Augmentation:
     low_resolution: float = 0.2
     jpeg: float = 0.1
     shift: float = 0.0
+    shrink: float = 0.0
 
     def __post_init__(self) -> None:
         wrong = {one.name: getattr(self, one.name) for one in fields(self) if not 0 <= getattr(self, one.name) <= 1}
@@ -98,13 +101,14 @@ class Augmentation:
             if chance[0] < self.flip:
                 crop = flip(crop)
                 landmarks[row] = flip_points(landmarks[row], width=width)
-            if self.shift > 0:
-                own = generator(seed, _SHIFTS, step, place)  # what others draw is the same with and without it
-                if own.random() < self.shift:
-                    crop, landmarks[row] = shift(crop, landmarks[row], own)
+            # What others draw is the same with and without a shift or a shrink.
+            if self.shift > 0 and (own := generator(seed, _SHIFTS, step, place)).random() < self.shift:
+                crop, landmarks[row] = shift(crop, landmarks[row], own)
             for draw, (name, transform) in zip(chance[1:], _IN_ORDER, strict=True):
                 if draw < getattr(self, name):
                     crop = transform(crop, rng)
+            if self.shrink > 0 and (own := generator(seed, _SHRINKS, step, place)).random() < self.shrink:
+                crop, landmarks[row] = shrink(crop, landmarks[row], own)
             if crop is not pixels[row]:
                 pixels[row] = crop
         return pixels, landmarks
