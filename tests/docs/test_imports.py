@@ -25,7 +25,8 @@ LAYERS = (
 LAYER = {room: level for level, rooms in enumerate(LAYERS) for room in rooms}
 CAPABILITIES = LAYERS[3]
 HEAVY = {"torch", "openvino", "matplotlib", "pyarrow", "skimage", "dlib", "huggingface_hub", "datasets", "peft",
-         "tensorboard", "sqlalchemy", "yaml", "safetensors", "pandas", "transformers", "faiss", "usearch"}  # fmt: skip
+         "tensorboard", "sqlalchemy", "yaml", "safetensors", "pandas", "transformers", "faiss", "usearch",
+         "av"}  # fmt: skip
 MODULES = sorted(path.relative_to(ROOT) for path in ROOT.rglob("*.py"))
 
 

@@ -49,7 +49,7 @@ _OTHER_FILES: tuple[tuple[bytes, str], ...] = (
     (b"\x93NUMPY", "a numpy array; load it with numpy.load"),
     (b"\x89HDF", "an HDF5 file"),
     (b"SQLite format 3", "an SQLite database"),
-    (b"\x1aE\xdf\xa3", "a Matroska or WebM video; extract a frame first"),
+    (b"\x1aE\xdf\xa3", "a Matroska or WebM video; its name must end so (.mkv, .webm) for its frames to be read"),
     (b"ID3", "an MP3 recording"),
     (b"OggS", "an Ogg recording"),
     (b"version https://git-lfs", "a Git LFS pointer; run: git lfs pull"),
@@ -86,7 +86,7 @@ def describe(data: bytes) -> str:
     if data[:2] in _PICKLES:
         return "a Python pickle"
     if data[4:8] == b"ftyp":
-        return "an MP4 or QuickTime video; extract a frame first"
+        return "an MP4 or QuickTime video; its name must end so (.mp4, .mov) for its frames to be read"
     head = data[:512]
     if not head.strip(b"\x00"):
         return "zero bytes (an unfinished copy or download?)"

@@ -1,0 +1,185 @@
+"""A video file as a clip, by PyAV."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from visavis._require import require
+from visavis.io._unreadable import check_bytes, check_size, unreadable
+from visavis.io.clip_frames import RawFrame, ReadingNotes
+from visavis.io.files import open_regular
+from visavis.io.limits import Limits
+from visavis.io.signatures import describe, image_format
+from visavis.io.video_pixels import upright_pixels
+
+if TYPE_CHECKING:
+    from visavis.io.clip import Clip
+
+_CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,h264,hevc,mjpeg,m4v,mpegvideo,ivf,mxf,nut"
+"""Formats that hold a video and nothing else: no playlists, which could name other files or addresses."""
+_BUFFER = 1 << 18
+_BEHIND = 1e-3
+"""A frame whose time is not later than that of the one before counts so many seconds later."""
+_ASSUMED_RATE = 25
+_SLACK = 0.25
+"""Seconds by which the last frame may come before the end that the file announces."""
+
+
+class VideoFile:
+    """Decodes the first video track of a file; see `FrameSource`.
+
+    Frames that the decoder refuses, or marks as damaged, are left out and counted. A file that ends too early gives
+    what can be decoded, and says so.
+
+    Args:
+        clip: Of a file.
+        limits: `Limits.max_pixels` is the largest frame.
+        threads: Threads of the decoder; 0 for as many as there are cores.
+
+    Raises:
+        UnreadableError: ``unreadable.not-a-video``, ``no-video``, ``corrupt``, ``too-many-pixels``, ``missing`` ...
+        DependencyError: PyAV is not installed.
+    """
+
+    def __init__(self, clip: Clip, limits: Limits, threads: int) -> None:
+        self._av = require("av", extra="video", why="reading a video file")
+        self._clip, self._limits = clip, limits
+        self._file = os.fdopen(open_regular(clip.name), "rb")
+        try:
+            check_bytes(clip.name, min(os.fstat(self._file.fileno()).st_size, 1), limits)
+            self._container = self._opened()
+            self._stream = self._video()
+        except BaseException:
+            self._file.close()
+            raise
+        context = self._stream.codec_context
+        context.thread_type, context.thread_count = "AUTO", threads
+        rate = self._stream.average_rate or self._stream.guessed_rate
+        self._interval = 1 / float(rate) if rate else 1 / _ASSUMED_RATE
+        self.notes = ReadingNotes(f"{self._container.format.name} / {context.name}", self._interval)
+        self._aspect = _aspect(self._stream)
+        self._last = -1.0
+
+    def __iter__(self) -> Iterator[RawFrame]:
+        """Frames from the start on, each with its time."""
+        try:
+            self._seek()
+            for frame in self._frames():
+                time = self._time(frame)
+                if time < self._clip.start - 1e-6:
+                    continue
+                make = partial(upright_pixels, frame, aspect=self._aspect, name=self._clip.name, limits=self._limits)
+                yield RawFrame(time, make)
+            self._check_end()
+        finally:
+            self._container.close()
+            self._file.close()
+
+    def _opened(self) -> Any:
+        try:
+            # A file object: with a path, FFmpeg would take "concat:a|b" or an address for one.
+            return self._av.open(
+                self._file, buffer_size=_BUFFER, options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"}
+            )
+        except (self._av.error.FFmpegError, ValueError) as error:
+            self._file.seek(0)
+            head = self._file.read(512)
+            name = self._clip.name
+            if head[4:8] == b"ftyp" or head[:4] == b"\x1aE\xdf\xa3":
+                raise unreadable(
+                    name,
+                    "corrupt",
+                    "the index of the video is missing or damaged: a recording or a copy that broke off; copy it "
+                    "again, or repair it with the program that recorded it",
+                ) from error
+            kind = image_format(head)
+            what = f"a {kind} picture" if kind else describe(head)
+            raise unreadable(
+                name, "not-a-video", f"is {what}; give a video such as MP4, MOV, MKV, WebM or AVI"
+            ) from error
+
+    def _video(self) -> Any:
+        name = self._clip.name
+        covers = self._av.stream.Disposition.attached_pic
+        streams = [one for one in self._container.streams.video if not one.disposition & covers]
+        if not streams:
+            kinds = sorted({one.type for one in self._container.streams}) or ["nothing"]
+            raise unreadable(name, "no-video", f"there is no video track in it, only {', '.join(kinds)}; give a video")
+        context = streams[0].codec_context
+        if context is None:
+            raise unreadable(name, "unsupported", "its video codec is not known; save it as H.264 or VP9")
+        if context.width and context.height:
+            check_size(name, context.width, context.height, self._limits)
+        return streams[0]
+
+    def _seek(self) -> None:
+        """To the last frame before the start that can be decoded alone; where that fails, all is decoded."""
+        if self._clip.start <= 0:
+            return
+        base = self._stream.time_base
+        offset = int(self._clip.start / base) + (self._stream.start_time or 0)
+        try:
+            self._container.seek(offset, stream=self._stream, backward=True)
+        except (self._av.error.FFmpegError, OSError):
+            self.notes.told.append("it cannot be searched: all before the start was decoded")
+
+    def _frames(self) -> Iterator[Any]:
+        packets = self._container.demux(self._stream)
+        while True:
+            try:
+                packet = next(packets)
+            except StopIteration:
+                return
+            except self._av.error.FFmpegError as error:
+                self.notes.told.append(f"reading ends where the file is damaged ({error.strerror})")
+                return
+            yield from self._of(packet)
+
+    def _of(self, packet: Any) -> Iterator[Any]:
+        try:
+            frames = packet.decode()
+        except self._av.error.FFmpegError:
+            self.notes.broken += 1
+            return
+        for frame in frames:
+            if frame.is_corrupt:
+                self.notes.broken += 1
+            else:
+                yield frame
+
+    def _time(self, frame: Any) -> float:
+        if frame.time is None:
+            told = f"it holds no times of its frames; {1 / self._interval:.3g} frames a second were assumed"
+            if told not in self.notes.told:
+                self.notes.told.append(told)
+            time = self._last + self._interval if self._last >= 0 else 0.0
+        else:
+            start = self._stream.start_time
+            time = float(frame.time - (start * self._stream.time_base if start is not None else 0))
+        if self._last >= 0:
+            time = max(time, self._last + _BEHIND)
+        self._last = max(time, 0.0)
+        return self._last
+
+    def _check_end(self) -> None:
+        """Note that a file ends before the end that it announces."""
+        stream = self._stream
+        announced = float(stream.duration * stream.time_base) if stream.duration else 0.0
+        if not announced and self._container.duration and len(self._container.streams) == 1:
+            announced = self._container.duration / self._av.time_base
+        reached = self._last + self._interval
+        if announced and reached < announced - max(_SLACK, 2 * self._interval):
+            self.notes.told.append(
+                f"the video ends at {reached:.2f} s of {announced:.2f} s: the file is cut off or damaged; what could "
+                "be decoded was used"
+            )
+
+
+def _aspect(stream: Any) -> float:
+    """Width of a pixel over its height; 1 where the file does not say or says nonsense."""
+    told = stream.sample_aspect_ratio or stream.codec_context.sample_aspect_ratio
+    value = float(told) if told else 1.0
+    return value if 0.1 <= value <= 10 else 1.0
