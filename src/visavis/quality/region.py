@@ -21,7 +21,11 @@ def face_region(luma: NDArray[np.float32]) -> NDArray[np.float32]:
     Returns:
         A view ``(N, h, w)``.
     """
-    height, width = luma.shape[1:]
-    rows = slice(round(_ROWS[0] * height), round(_ROWS[1] * height))
-    columns = slice(round(_COLUMNS[0] * width), round(_COLUMNS[1] * width))
+    rows, columns = face_rectangle(*luma.shape[1:])
     return luma[:, rows, columns]
+
+
+def face_rectangle(height: int, width: int) -> tuple[slice, slice]:
+    """The rows and columns of that part in a crop of this size."""
+    rows = slice(round(_ROWS[0] * height), round(_ROWS[1] * height))
+    return rows, slice(round(_COLUMNS[0] * width), round(_COLUMNS[1] * width))

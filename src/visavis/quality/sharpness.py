@@ -11,8 +11,9 @@ from visavis.quality.region import face_region
 from visavis.quality.scale import Scale
 from visavis.types import FaceContext, Quality
 
-_WIDTH = 5
-_FLOOR = 0.05
+WIDTH = 5
+"""Side of the blur."""
+FLOOR = 0.05
 """Mean step of brightness between neighbours, below that of rounding: a flat face is not sharp."""
 
 
@@ -36,7 +37,7 @@ def detail_share(luma: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def smoothed(crop: NDArray[np.float32]) -> NDArray[np.float32]:
     """The crop ``(H, W)`` after the blur of 5 x 5 pixels."""
-    return np.asarray(cv2.blur(crop, (_WIDTH, _WIDTH)), np.float32)
+    return np.asarray(cv2.blur(crop, (WIDTH, WIDTH)), np.float32)
 
 
 def detail_of(before: NDArray[np.floating], after: NDArray[np.floating]) -> NDArray[np.float32]:
@@ -46,7 +47,7 @@ def detail_of(before: NDArray[np.floating], after: NDArray[np.floating]) -> NDAr
         before: Mean step between neighbouring pixels, any shape.
         after: The same after the blur.
     """
-    share: NDArray[np.float32] = np.clip(1 - (after + _FLOOR) / (before + _FLOOR), 0, 1).astype(np.float32)
+    share: NDArray[np.float32] = np.clip(1 - (after + FLOOR) / (before + FLOOR), 0, 1).astype(np.float32)
     return share
 
 

@@ -29,6 +29,16 @@ def to_released(backbone: Backbone) -> dict[str, Tensor]:
     return {there: state[here] for here, there in released_keys(backbone).items()}
 
 
+def our_keys(backbone: Backbone, state: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    """A state dict with released keys under ours, by their prefixes alone, whatever it holds."""
+    prefixes = sorted(backbone.released, key=lambda ours: len(backbone.released[ours]), reverse=True)
+    found: dict[str, Tensor] = {}
+    for key, value in state.items():
+        prefix = next((one for one in prefixes if key.startswith(backbone.released[one])), "")
+        found[prefix + key.removeprefix(backbone.released.get(prefix, ""))] = value
+    return found
+
+
 def misfits(
     state: Mapping[str, Tensor], backbone: Backbone, *, ignored: Iterable[str] = (), optional: Iterable[str] = ()
 ) -> list[str]:
@@ -38,11 +48,11 @@ def misfits(
         state: Released key -> tensor.
         backbone: On any device, ``meta`` too.
         ignored: Patterns of keys that may be there.
-        optional: Last parts of keys that may be missing.
+        optional: Last parts of keys, or patterns of whole keys, that may be missing.
     """
     own = backbone.state_dict()
     wanted = {there: own[here].shape for here, there in released_keys(backbone).items()}
-    lacking = [key for key in wanted if key not in state and key.rpartition(".")[2] not in set(optional)]
+    lacking = [key for key in wanted if key not in state and not _is_optional(key, tuple(optional))]
     surplus = [key for key in state if key not in wanted and not any(fnmatchcase(key, one) for one in ignored)]
     shapes = [
         f"{key} {tuple(state[key].shape)} in place of {tuple(shape)}"
@@ -68,7 +78,7 @@ def fill(
         state: Released key -> tensor.
         name: What to call the file in errors.
         ignored: Patterns of keys that may be there.
-        optional: Last parts of keys that may be missing; the backbone keeps its own values.
+        optional: See `misfits`; the backbone keeps its own values.
 
     Raises:
         ModelError: Keys are missing, unexpected or of another shape; the message lists them.
@@ -81,6 +91,10 @@ def fill(
         )
     keys = released_keys(backbone)
     backbone.load_state_dict({here: state[there] for here, there in keys.items() if there in state}, strict=False)
+
+
+def _is_optional(key: str, optional: tuple[str, ...]) -> bool:
+    return key.rpartition(".")[2] in optional or any("*" in one and fnmatchcase(key, one) for one in optional)
 
 
 def _some(keys: list[str]) -> str:

@@ -155,13 +155,13 @@ _ALL = (
     ),
     Layout(
         name="petalface",
-        backbones=("backbone/swin-b",),
+        backbones=("backbone/swin-b", "backbone/vit-b"),
         contract=arcface_contract,
         licence="MIT",
         paper="Narayan et al., PETALface, 2025",
         trained_on="WebFace4M or WebFace12M, by file",
         inside=("state_dict_backbone",),
-        size_of=("feature_layer.3.weight",),
+        size_of=("feature_layer.3.weight", "feature.3.weight"),
         ignored=("*.attn_mask", "*.relative_position_index"),
     ),
 )

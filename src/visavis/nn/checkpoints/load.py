@@ -14,8 +14,11 @@ from torch import Tensor, nn
 from visavis import registry
 from visavis.cards import LocalFile, Source, UrlFile, WeightCard
 from visavis.errors import ModelError, UsageError
+from visavis.nn.adapters.adapted import AdaptedBackbone
+from visavis.nn.adapters.low_rank import TRAINABLE
 from visavis.nn.backbones.backbone import Backbone
-from visavis.nn.checkpoints.keys import fill, misfits
+from visavis.nn.checkpoints.adapters import has_adapters, with_adapters, without_adapters
+from visavis.nn.checkpoints.keys import fill, misfits, our_keys
 from visavis.nn.checkpoints.layout import Layout
 from visavis.nn.checkpoints.layouts import LAYOUTS
 from visavis.nn.checkpoints.read import read_checkpoint, state_of
@@ -27,7 +30,8 @@ class Released:
     """A network out of a released checkpoint.
 
     Attributes:
-        backbone: In evaluation mode; its ``contract`` says how the project feeds it.
+        backbone: In evaluation mode; its ``contract`` says how the project feeds it. An `AdaptedBackbone` where the
+            file holds adapters; where they are two, each picture gets half of both until its ``weight`` is set.
         head: Centres of the classes the file brings, float ``(classes, dimension)``, as `HeadLoss.weight` has them;
             None when it brings none.
         layout: The project: licence, use, paper, data.
@@ -58,7 +62,8 @@ def load_released(
         source: A file, or where to fetch one; see `visavis.cards`.
         layout: The project, a key of `visavis.nn.checkpoints.layouts.LAYOUTS`.
         backbone: Registry name of the network, or one of another size to be filled in place; by default the one of
-            the project's that the keys and shapes fit.
+            the project's that the keys and shapes fit. An `AdaptedBackbone` also takes a file without adapters, and
+            keeps its own.
         sha256: Expected digest; needed for what is downloaded.
         policy: Licence policy, ``research`` or ``commercial``.
 
@@ -86,8 +91,12 @@ def load_released(
     if sha256 and read.sha256 != sha256:
         raise ModelError(f"{name} has sha256 {read.sha256}, expected {sha256}; not loaded", reason="model.damaged")
     state, head = unwrap(read_checkpoint(data, name=name, names=known.names), known, name=name)
-    network = backbone if isinstance(backbone, Backbone) else _choose(state, known, backbone, name=name)
-    fill(network, state, name=name, ignored=known.ignored, optional=known.optional)
+    plain = without_adapters(state)
+    network = backbone if isinstance(backbone, Backbone) else _choose(plain, known, backbone, name=name)
+    if has_adapters(state) and not isinstance(network, AdaptedBackbone):
+        network = with_adapters(network, our_keys(network, state), name=name)
+    optional = known.optional if has_adapters(state) else (*known.optional, f"*{TRAINABLE}*")
+    fill(network, state, name=name, ignored=known.ignored, optional=optional)
     size = network.contract.size
     network.contract = known.contract(size[0] if size else 112)
     if known.epsilon is not None:

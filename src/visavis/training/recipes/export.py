@@ -17,11 +17,13 @@ from visavis.cards import LocalFile, Use, WeightCard
 from visavis.errors import ModelError, UsageError
 from visavis.geometry import ARCFACE_112, TEMPLATES, CropTemplate
 from visavis.io.atomic import write_output
+from visavis.nn.adapters.adapted import AdaptedBackbone
 from visavis.nn.backbones.backbone import Backbone
 from visavis.nn.checkpoints.load import Released
 from visavis.nn.onnx_export import export_onnx
 from visavis.nn.pixels import network_input
 from visavis.protocols.ledger import UNLISTED, Ledger
+from visavis.recognition.default_card import SFACE
 from visavis.recognition.onnx_embedder import OnnxEmbedder
 from visavis.runtime.brought import CARD_SUFFIX
 from visavis.runtime.cache import sha256
@@ -88,7 +90,7 @@ def export_backbone(
     """Write the ONNX file and the card of a network, and prove that they do what the network does.
 
     Args:
-        backbone: With its weights.
+        backbone: With its weights. One adapter a layer is merged; two are mixed within the graph.
         out: ``NAME.onnx``.
         terms: For the card.
         template: Name of the landmark template of the crops it was trained on.
@@ -101,6 +103,8 @@ def export_backbone(
     path = Path(out)
     if path.suffix.lower() != ".onnx":
         raise UsageError(f"an export is an ONNX file, --out NAME.onnx; got {path}")
+    if isinstance(backbone, AdaptedBackbone):
+        backbone = backbone.for_export()
     crops = template_of(template)
     whole = export_onnx(backbone, size=crops.width)
     data = store(whole, storage, name=path.name)
@@ -300,6 +304,7 @@ def _notes(trained: Trained) -> tuple[str, ...]:
         f"{recipe['backbone']['name']} with {recipe['loss']['name']}, {trained.step} steps{average}, by visavis train."
     )
     notes = [made, f"People ledger {trained.record['ledger'][:12]}."]
+    notes += _adapted(trained.record)
     notes += _teacher("Its teacher", trained.record)
     for begun in origins(trained.record):
         notes.append(f"It began with {_begun(begun)}.")
@@ -307,6 +312,20 @@ def _notes(trained: Trained) -> tuple[str, ...]:
     if _compatible(trained.record):
         notes.append("Its templates may be compared with those of its teacher: it was trained by harmonic triplets.")
     return tuple(notes)
+
+
+def _adapted(record: Any) -> list[str]:
+    """How the network was adapted, and how much of it was trained."""
+    adaptation = record["recipe"].get("adaptation")
+    if adaptation is None:
+        return []
+    trained, share = record["trained"]["trained"], record["trained"]["share"]
+    told = f"Adapted by {adaptation['method']}: {trained:,} weights trained, {100 * share:.2f} % of the network."
+    if adaptation["method"] == "dual_lora":
+        quality = adaptation["quality"]
+        by = f"the measure {quality['measure']}" if quality["fixed"] is None else f"a fixed {quality['fixed']:g}"
+        told += f" Its adapters are mixed by {by}, within the network."
+    return [told]
 
 
 def _teacher(whose: str, record: Any) -> list[str]:
@@ -318,7 +337,8 @@ def _teacher(whose: str, record: Any) -> list[str]:
 
 def _begun(begun: Any) -> str:
     if "model" in begun:
-        return f"{begun['model']} ({begun['licence']}), sha256 {begun['sha256'][:12]}, cut to size"
+        cut = ", cut to size" if begun["model"] == SFACE.name else ""
+        return f"{begun['model']} ({begun['licence']}), sha256 {begun['sha256'][:12]}{cut}"
     name = f"the weights of the run {Path(begun['run']).name}"
     step = f" at step {begun['step']}, sha256 {begun['sha256'][:12]}" if "step" in begun else ""
     return f"{name}{step}, of {'unknown data' if begun['train'] is None else trained_on(begun)}"

@@ -1,8 +1,7 @@
-"""What the weights of a run began with: an earlier run, or a network that was cut to size; for its record and card."""
+"""What the weights of a run began with: an earlier run, or a model, whole or cut to size; for its record and card."""
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -10,11 +9,14 @@ from typing import Any
 
 from torch import nn
 
+from visavis.cards import WeightCard
 from visavis.errors import VisavisError
 from visavis.io.files import read_file
+from visavis.nn.adapters.adapter_file import state_sha256
 from visavis.recognition.default_card import SFACE
 from visavis.training.engine import RECORD
 from visavis.training.recipes.start import Start
+from visavis.training.recipes.start_model import model_card
 from visavis.training.recipes.trained import read_run
 
 BEGAN = "began"
@@ -24,14 +26,17 @@ def origin(start: Start) -> dict[str, Any]:
     """What a start takes, for the record of the run that takes it.
 
     Returns:
-        Of a slimmed network ``model``, ``licence``, ``use``, ``sha256`` and ``trained_on``; of a run ``run``, ``step``,
-        the ``sha256`` of its weights, and what its own record says of ``train``, ``teacher`` and ``began``.
+        Of a model, and of a slimmed network, ``model``, ``licence``, ``use``, ``sha256`` and ``trained_on``; of a run
+        ``run``, ``step``, the ``sha256`` of its weights, and what its own record says of ``train``, ``teacher`` and
+        ``began``.
 
     Raises:
         ModelError: There is no run that can be read.
     """
     if start.slim:
-        return _sface()
+        return _model(SFACE)
+    if start.model:
+        return _model(model_card(start.model))
     earlier = read_run(start.run)
     about = _described(start.run, earlier.record)
     return {**about, "step": earlier.step, "sha256": weights_sha256(earlier.backbone)}
@@ -53,12 +58,7 @@ def origins(record: Mapping[str, Any]) -> list[Mapping[str, Any]]:
 
 def weights_sha256(module: nn.Module) -> str:
     """Hexadecimal sha256 of the names, types, shapes and values of all weights and statistics."""
-    found = hashlib.sha256()
-    for name, value in sorted(module.state_dict().items()):
-        plain = value.detach().cpu().contiguous().numpy()
-        found.update(f"{name} {plain.dtype} {plain.shape} ".encode())
-        found.update(plain.tobytes())
-    return found.hexdigest()
+    return state_sha256(module.state_dict())
 
 
 def _began(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
@@ -69,7 +69,9 @@ def _began(record: Mapping[str, Any]) -> Mapping[str, Any] | None:
     if not start:
         return None
     if start.get("slim"):
-        return _sface()
+        return _model(SFACE)
+    if start.get("model"):
+        return _model(model_card(start["model"]))
     try:
         return _described(start["run"], json.loads(read_file(Path(start["run"]) / RECORD)))
     except (VisavisError, ValueError, KeyError, TypeError):
@@ -80,11 +82,11 @@ def _described(run: str, record: Mapping[str, Any]) -> dict[str, Any]:
     return {"run": run, "train": record["train"], "teacher": record["teacher"], BEGAN: _began(record)}
 
 
-def _sface() -> dict[str, Any]:
+def _model(card: WeightCard) -> dict[str, Any]:
     return {
-        "model": SFACE.name,
-        "licence": SFACE.licence,
-        "use": SFACE.use,
-        "sha256": SFACE.sha256,
-        "trained_on": SFACE.trained_on,
+        "model": card.name,
+        "licence": card.licence,
+        "use": card.use,
+        "sha256": card.sha256,
+        "trained_on": card.trained_on,
     }

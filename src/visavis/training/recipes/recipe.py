@@ -9,8 +9,10 @@ from typing import Any
 from visavis.data.augmentation.augmentation import Augmentation
 from visavis.data.samplers import Balanced, BlockShuffle, PeopleByPictures
 from visavis.errors import UsageError
+from visavis.training.recipes.adaptation import Adaptation
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.recogniser_task import check_term_names
+from visavis.training.recipes.recognizability import Recognizability
 from visavis.training.recipes.sharded import Sharded
 from visavis.training.recipes.start import Start
 from visavis.training.recipes.symmetry import Symmetry
@@ -48,9 +50,11 @@ class RecogniserRecipe:
         terms: Further losses, by name.
         symmetry: The SymFace term, or None.
         teacher: Recogniser (a name or a file) whose embeddings of the crops a loss on embeddings takes as targets.
-        start: The run whose weights this one begins with; None for random ones.
+        start: The run or model whose weights this one begins with; None for random ones.
+        adaptation: What of the network is trained: all of it, or adapters; None for all.
         classifier: How the classes of the main loss are split over processes and sampled; None keeps all of them
             everywhere.
+        recognizability: How the network learns to tell what can be recognised, beside the losses; or None.
         source: Where the values come from.
     """
 
@@ -64,13 +68,42 @@ class RecogniserRecipe:
     symmetry: Symmetry | None = None
     teacher: str | None = None
     start: Start | None = None
+    adaptation: Adaptation | None = None
     classifier: Sharded | None = None
+    recognizability: Recognizability | None = None
     source: str = ""
 
     def __post_init__(self) -> None:
         if self.batch < 2:
             raise UsageError(f"a batch has two crops at least; got {self.batch}")
         check_term_names(self.terms)
+        if self.recognizability is not None and (self.symmetry or self.classifier or self.adaptation):
+            raise UsageError(
+                "recognizability trains the whole network on whole faces, with all prototypes in one place; leave "
+                "symmetry, classifier and adaptation out"
+            )
+        self._check_adaptation()
+        if self.recognizability is not None and (self.symmetry or self.classifier or self.adaptation):
+            raise UsageError(
+                "recognizability trains the whole network on whole faces, with all prototypes in one place; leave "
+                "symmetry, classifier and adaptation out"
+            )
+        if self.adaptation is None:
+            return
+        if self.start is None:
+            raise UsageError(
+                "adaptation needs a start, the run or model that is adapted: start: {model: visavis-vit-t}"
+            )
+        if self.start.only and self.adaptation.method != "full":
+            raise UsageError("adapters rest what they do not train by themselves; leave only of start out")
+
+    def _check_adaptation(self) -> None:
+        if self.adaptation is None:
+            return
+        if self.start is None:
+            raise UsageError("adaptation needs a start, the run or model to adapt: start: {model: visavis-vit-t}")
+        if self.start.only and self.adaptation.method != "full":
+            raise UsageError("adapters rest what they do not train by themselves; leave only of start out")
 
     def to_record(self) -> dict[str, Any]:
         """The recipe as plain JSON types."""

@@ -20,22 +20,29 @@ from visavis.data.pack import Pack
 from visavis.errors import UsageError
 from visavis.io.atomic import make_folder, write_output
 from visavis.io.files import read_file
+from visavis.nn.backbones.backbone import Backbone
+from visavis.nn.backbones.recognizable import RecognizableBackbone
+from visavis.nn.pixels import network_input
 from visavis.protocols.ledger import Ledger, require_disjoint
 from visavis.training.checkpoints import saved_steps
 from visavis.training.engine import CHECKPOINTS, RECORD, Observer, Outcome, require_run, train
 from visavis.training.group import ALONE, Group, joined
+from visavis.training.recipes.adaptation import trained_weights
+from visavis.training.recipes.drawn_crops import drawn_crops
 from visavis.training.recipes.origin import BEGAN, origin
 from visavis.training.recipes.part import Part
 from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.recogniser_task import RecogniserTask
+from visavis.training.recipes.recognizability_task import RecognizabilityTask
 from visavis.training.recipes.seen import Seen
 from visavis.training.recipes.sharded import sharded_loss
 from visavis.training.recipes.start import Start, begin, begin_slim, rest
+from visavis.training.recipes.start_model import CROPS, begin_model
 from visavis.training.recipes.teacher import Teacher
 from visavis.training.recipes.validation import PackRows
 from visavis.training.seeds import mixed_seed, own_randomness, seed_everything
 
-CLASSES = "classes.json"
+CLASSES, TRAINED = "classes.json", "trained"
 _INITIAL = 0x1217
 
 
@@ -107,6 +114,8 @@ def _train(
         if group.is_first:
             write_output(folder / CLASSES, json.dumps(loader.identities).encode())
     record = run_record(recipe, several, develop, teacher) | _chosen(rows) | began
+    if recipe.adaptation is not None:
+        record[TRAINED] = trained_weights(task.backbone)
     return train(
         task,
         loader,
@@ -151,13 +160,7 @@ def build(
             "SymFace needs landmarks that were found in each picture; these crops came ready and have those of the "
             "template. Pack the pictures without --aligned"
         )
-    backbone = recipe.backbone.build("backbone").to(memory_format=torch.channels_last)
-    if recipe.start is not None:
-        if weights and recipe.start.slim:
-            begin_slim(backbone, packs, rows=loader.rows, count=recipe.start.slim, seed=seed)
-        elif weights:
-            begin(backbone, recipe.start)
-        rest(backbone, recipe.start)
+    backbone = _network(recipe, packs, loader.rows, weights=weights)
     _require_labels(recipe, loader)
     size = {"dimension": backbone.dimension, "classes": loader.classes}
     terms = {name: (_loss(term.loss, size), term.weight) for name, term in recipe.terms.items()}
@@ -169,10 +172,35 @@ def build(
     if bool(needs) != (teacher is not None):
         raise UsageError("a teacher and a loss on embeddings go together; the recipe has one of them only")
     targets = None if teacher is None else teacher.targets(packs, dimension=backbone.dimension)
-    task = RecogniserTask(
-        backbone, loss, terms=terms, symmetry=recipe.symmetry, targets=targets, name_of=loader.names_of
-    )
-    return task, loader
+    given: dict[str, Any] = {"terms": terms, "targets": targets, "name_of": loader.names_of}
+    if isinstance(backbone, RecognizableBackbone) and recipe.recognizability is not None:
+        how = recipe.recognizability
+        faces = drawn_crops(packs, count=how.images, seed=seed, rows=loader.rows)
+        return RecognizabilityTask(backbone, loss, how=how, faces=faces, seed=seed, **given), loader
+    return RecogniserTask(backbone, loss, symmetry=recipe.symmetry, **given), loader
+
+
+def _network(recipe: RecogniserRecipe, packs: Sequence[Pack], rows: NDArray[np.int64], *, weights: bool) -> Backbone:
+    """The network of a recipe, with the weights it starts with where these are wanted."""
+    seed, start = recipe.training.seed, recipe.start
+    backbone: Backbone = recipe.backbone.build("backbone").to(memory_format=torch.channels_last)
+    if start is not None:
+        if weights and start.slim:
+            begin_slim(backbone, packs, rows=rows, count=start.slim, seed=seed)
+        elif weights and start.model:
+            begin_model(backbone, start.model, drawn_crops(packs, count=CROPS, seed=seed, rows=rows))
+        elif weights:
+            begin(backbone, start)
+        rest(backbone, start)
+    if recipe.adaptation is not None:
+        backbone = recipe.adaptation.apply(backbone)
+    if recipe.recognizability is None:
+        return backbone
+    network = recipe.recognizability.network(backbone)
+    if weights and start is not None:
+        some = drawn_crops(packs, count=8, seed=seed, rows=rows)
+        network.begin_at_base(network_input(torch.from_numpy(some), backbone.contract))
+    return network
 
 
 def _require_labels(recipe: RecogniserRecipe, loader: PackLoader) -> None:
@@ -224,7 +252,7 @@ def require_apart(packs: Sequence[Pack], develop: Pack) -> None:
 
 
 def _seen_before(start: Start | None) -> Seen:
-    return Seen() if start is None or start.slim else Seen.read(start.run)
+    return Seen.read(start.run) if start is not None and start.run else Seen()
 
 
 def _began(folder: Path, start: Start | None, *, goes_on: bool) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""Where a run begins: with the weights of an earlier one, or of a larger network that is cut to size."""
+"""Where a run begins: with an earlier one, with a model of this package, or with a larger network cut to size."""
 
 from __future__ import annotations
 
@@ -13,16 +13,19 @@ from visavis.data.pack import Pack
 from visavis.errors import UsageError
 from visavis.nn.backbones.backbone import Backbone
 from visavis.nn.backbones.mobilenet import MobileNetBackbone
+from visavis.training.recipes.drawn_crops import drawn_crops
 from visavis.training.recipes.slimming import Slimmed, slim
 from visavis.training.recipes.trained import Trained, read_run
 
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """The weights of an earlier run of the same backbone, or of the default recogniser cut to its widths.
+    """The weights of an earlier run, or of a model of this package, of the same backbone; or the default one's, cut.
 
     Attributes:
         run: Folder of that run; its best weights are taken.
+        model: A vision transformer that comes with this package, ``visavis-vit-t``, in place of a run; see
+            `visavis.training.recipes.start_model.begin_model`.
         slim: Number of crops by which SFace is cut to the widths of a ``backbone/mobilenet-slim`` in place of a run;
             see `visavis.training.recipes.slimming.slim`. 0 for none.
         anew: Parts of the backbone that begin with random weights all the same, by the names of its modules: ``fc``.
@@ -33,12 +36,15 @@ class Start:
     anew: tuple[str, ...] = ()
     only: tuple[str, ...] = ()
     slim: int = 0
+    model: str = ""
 
     def __post_init__(self) -> None:
-        if bool(self.run) == bool(self.slim) or self.slim < 0:
-            raise UsageError(f"a start takes the weights of a run, or slims by some crops, one of them; got {self}")
-        if self.slim and (self.anew or self.only):
-            raise UsageError("anew and only go with a run; a slimmed network is trained whole")
+        if sum(map(bool, (self.run, self.slim, self.model))) != 1 or self.slim < 0:
+            raise UsageError(
+                f"a start takes the weights of a run or of a model, or slims by some crops, one of them; got {self}"
+            )
+        if not self.run and (self.anew or self.only):
+            raise UsageError("anew and only go with a run")
 
 
 def begin_slim(
@@ -61,12 +67,7 @@ def begin_slim(
 
     if not isinstance(backbone, MobileNetBackbone):
         raise UsageError(f"SFace is cut to the widths of a MobileNetBackbone; got a {type(backbone).__name__}")
-    ends = np.cumsum([len(pack) for pack in packs])
-    everything = np.arange(ends[-1]) if rows is None else rows
-    drawn = np.random.default_rng(seed).choice(everything, min(count, len(everything)), replace=False)
-    numbers = np.searchsorted(ends, drawn, "right")
-    places = drawn - np.concatenate([[0], ends])[numbers]
-    pixels = np.stack([packs[number].pixels[place] for number, place in zip(numbers, places, strict=True)])
+    pixels = drawn_crops(packs, count=count, seed=seed, rows=rows)
     slimmed = slim(backbone, TorchSFaceEmbedder().network, pixels, seed=seed)
     backbone.train()
     return slimmed

@@ -13,8 +13,11 @@ from visavis.io.files import read_file
 from visavis.nn.backbones.backbone import Backbone
 from visavis.training.checkpoints import BEST, load_checkpoint, newest_checkpoint
 from visavis.training.engine import CHECKPOINTS, RECORD
+from visavis.training.recipes.adaptation import Adaptation
 from visavis.training.recipes.part import Part
+from visavis.training.recipes.recognizability import Recognizability
 from visavis.training.recipes.seen import PEOPLE
+from visavis.training.records import from_record
 
 Which = Literal["best", "last"]
 _PREFIX = "backbone."
@@ -64,6 +67,10 @@ def read_run(run: str | Path, *, which: Which = "best") -> Trained:
         people = json.loads(read_file(folder / PEOPLE))
         part = record["recipe"]["backbone"]
         backbone: Backbone = Part(part["name"], part["options"]).build("backbone")
+        if record["recipe"].get("adaptation") is not None:
+            backbone = from_record(record["recipe"]["adaptation"], Adaptation).apply(backbone)
+        if record["recipe"].get("recognizability") is not None:
+            backbone = from_record(record["recipe"]["recognizability"], Recognizability).network(backbone)
         averaged = state["average"] is not None
         weights = {**state["task"], **(state["average"]["values"] if averaged else {})}
         backbone.load_state_dict(

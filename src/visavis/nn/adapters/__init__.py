@@ -1,0 +1,1 @@
+"""Small trained matrices beside the frozen linear layers of a network."""
