@@ -10,6 +10,7 @@ import typer
 from visavis.cli import options
 from visavis.cli.evaluate_bin import bin_sets
 from visavis.cli.evaluate_ijb import ijb
+from visavis.cli.evaluate_low_resolution import low_resolution
 from visavis.cli.evaluate_megaface import megaface
 from visavis.cli.evaluate_open_set import open_set
 from visavis.cli.evaluate_quality import quality
@@ -30,6 +31,7 @@ app.command("bin")(bin_sets)
 app.command("ijb")(ijb)
 app.command("rfw")(rfw)
 app.command("tinyface")(tinyface)
+app.command("low-resolution")(low_resolution)
 app.command("megaface")(megaface)
 app.command("open-set")(open_set)
 

@@ -87,3 +87,11 @@ class TemplateSpace:
             f"these templates cannot be {verb}: spaces {self.fingerprint} and {other.fingerprint} differ in "
             f"{', '.join(differing)}; {remedy}"
         )
+
+
+def pair_fingerprint(one: TemplateSpace, other: TemplateSpace) -> str:
+    """What a calibration for comparing templates of two compatible spaces is filed under; the order does not matter.
+
+    Of one space it is the fingerprint.
+    """
+    return "+".join(sorted({one.fingerprint, other.fingerprint}))

@@ -2,32 +2,19 @@
 
 from __future__ import annotations
 
-import io
 from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
 from typing import Any
 
-from visavis._require import require
 from visavis.errors import UsageError
 from visavis.io.atomic import write_output
 from visavis.protocols.report._style import STYLE
 from visavis.protocols.report._words import between, count, number, percent, table, text
-from visavis.protocols.report.plots import _canvas, _legend, _svg
+from visavis.protocols.report.plots import LINES, _canvas, _legend, _svg, png
 
 SUFFIXES = (".html", ".png", ".svg")
 _FUSED = "quality"
-# Okabe and Ito's hues, each with a line of its own: told apart by colour-blind readers and in grey.
-_LINES = (
-    ("#2f86c6", "-"),
-    ("#d55e00", "--"),
-    ("#009e73", "-."),
-    ("#cc79a7", ":"),
-    ("#e69f00", (0, (5, 1))),
-    ("#56b4e9", (0, (3, 1, 1, 1))),
-    ("#8c6d31", (0, (1, 1))),
-    ("#7b7b7b", (0, (8, 2))),
-)
 _DRAWN_TO = 0.4
 
 
@@ -54,11 +41,7 @@ def discard_png(result: Mapping[str, Any]) -> bytes:
         UsageError: Not an error-versus-discard result.
         DependencyError: Matplotlib is not installed.
     """
-    figure = _figure(result)
-    require("matplotlib.backends.backend_agg", extra="plots", why="a plot").FigureCanvasAgg(figure)
-    sink = io.BytesIO()
-    figure.savefig(sink, format="png", dpi=160, facecolor="white", metadata={"Software": None})
-    return sink.getvalue()
+    return png(_figure(result))
 
 
 def discard_html(result: Mapping[str, Any]) -> str:
@@ -123,7 +106,7 @@ def _figure(result: Mapping[str, Any]) -> Any:
     if "oracle" in result["curves"]:  # results stored before there was one are still drawn
         oracle = result["curves"]["oracle"]
         axes.step(oracle["discarded"], oracle["fnmr"], where="post", color="#7b7b7b", linewidth=0.8, label="oracle")
-    for name, (color, style) in zip(result["measures"], cycle(_LINES), strict=False):
+    for name, (color, style) in zip(result["measures"], cycle(LINES), strict=False):
         curve = result["curves"][name]
         axes.step(
             curve["discarded"],

@@ -20,6 +20,18 @@ from visavis.metrics.curves import deviates
 _INK = "#010203"
 _BLUE = "#2f86c6"
 _VERMILION = "#d55e00"
+# Okabe and Ito's hues, each with a line of its own: told apart by colour-blind readers and in grey.
+LINES: tuple[tuple[str, Any], ...] = (
+    (_BLUE, "-"),
+    (_VERMILION, "--"),
+    ("#009e73", "-."),
+    ("#cc79a7", ":"),
+    ("#e69f00", (0, (5, 1))),
+    ("#56b4e9", (0, (3, 1, 1, 1))),
+    ("#8c6d31", (0, (1, 1))),
+    ("#7b7b7b", (0, (8, 2))),
+)
+"""Colour and line style of curves that stand in one plot."""
 _RATES = (1e-4, 1e-3, 1e-2, 0.05, 0.1, 0.2, 0.4)
 
 
@@ -120,10 +132,15 @@ def histogram_svg(result: Mapping[str, Any]) -> str:
     return _svg(figure, "hist", "Histogram of the similarities of mated and non-mated pairs")
 
 
-def _canvas(across: str, up: str) -> tuple[Any, Any]:
+def _canvas(across: str, up: str, *, panels: int = 1) -> tuple[Any, Any]:
+    """A figure, and the first of its panels, which stand side by side."""
     figures = require("matplotlib.figure", extra="plots", why="a report with plots")
     figure = figures.Figure(figsize=(5.2, 3.9), layout="constrained")
-    axes = figure.add_subplot(facecolor="none")
+    return figure, _axes(figure, across, up, place=(1, panels, 1))
+
+
+def _axes(figure: Any, across: str, up: str, *, place: tuple[int, int, int]) -> Any:
+    axes = figure.add_subplot(*place, facecolor="none")
     axes.set_xlabel(across, color=_INK)
     axes.set_ylabel(up, color=_INK)
     axes.tick_params(which="both", colors=_INK, labelsize=8)
@@ -132,11 +149,19 @@ def _canvas(across: str, up: str) -> tuple[Any, Any]:
     for name, spine in axes.spines.items():
         spine.set_color(_INK)
         spine.set_visible(name in ("left", "bottom"))
-    return figure, axes
+    return axes
 
 
 def _legend(axes: Any, place: str) -> None:
     axes.legend(loc=place, frameon=False, labelcolor=_INK, fontsize=8)
+
+
+def png(figure: Any) -> bytes:
+    """A figure as a PNG on white."""
+    require("matplotlib.backends.backend_agg", extra="plots", why="a plot").FigureCanvasAgg(figure)
+    sink = io.BytesIO()
+    figure.savefig(sink, format="png", dpi=160, facecolor="white", metadata={"Software": None})
+    return sink.getvalue()
 
 
 def _svg(figure: Any, prefix: str, title: str) -> str:
