@@ -105,4 +105,5 @@ def unrecognisable_centre(embeddings: Tensor) -> Tensor:
     norm = torch.linalg.vector_norm(mean)
     if not float(norm) > 1e-6:
         raise UsageError("the embeddings of unrecognisable images cancel out, so that they have no centre; give others")
-    return mean / norm
+    centre: Tensor = mean / norm
+    return centre

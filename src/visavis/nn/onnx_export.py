@@ -14,14 +14,14 @@ from torch import Tensor, nn
 
 from visavis._require import require
 from visavis.errors import ModelError
-from visavis.nn.backbones.backbone import Backbone
+from visavis.nn.backbones.backbone import EMBEDDING, Backbone
 from visavis.nn.pixels import resized
 
 INPUT, OUTPUT = "input", "embedding"
 
 
 class Resizing(nn.Module):
-    """A backbone that takes crops of another side than it was built for.
+    """A backbone that takes crops of another side than it was built for, with what it tells beside the embedding.
 
     Args:
         backbone: The network.
@@ -31,18 +31,18 @@ class Resizing(nn.Module):
         super().__init__()
         self.backbone = backbone
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Normalised crops ``(B, C, S, S)`` to raw embeddings ``(B, D)``."""
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Normalised crops ``(B, C, S, S)`` to raw embeddings ``(B, D)``, and the backbone's ``told`` after them."""
         size = self.backbone.contract.size
-        result: Tensor = self.backbone(x if size is None else resized(x, size))
-        return result
+        found = self.backbone.features(x if size is None else resized(x, size), taps=self.backbone.told)
+        return (found[EMBEDDING], *(found[name] for name in self.backbone.told))
 
 
 def export_onnx(backbone: Backbone, *, size: int) -> bytes:
     """The network in ONNX with a free batch axis; input ``(B, C, S, S)`` normalised by its contract.
 
     Args:
-        backbone: In evaluation mode.
+        backbone: In evaluation mode. Its ``told`` become outputs behind ``embedding``.
         size: Side S of the crops; the network resizes them where it takes others.
 
     Returns:
@@ -60,7 +60,7 @@ def export_onnx(backbone: Backbone, *, size: int) -> bytes:
                 Resizing(backbone).eval(),
                 (example,),
                 input_names=[INPUT],
-                output_names=[OUTPUT],
+                output_names=[OUTPUT, *backbone.told],
                 dynamic_shapes=({0: torch.export.Dim("batch")},),
                 dynamo=True,
                 verbose=False,

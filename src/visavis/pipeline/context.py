@@ -15,18 +15,18 @@ if TYPE_CHECKING:
 
 
 @runtime_checkable
-class AttendingEmbedder(Protocol):
-    """An embedder that can tell, in the run that embeds, what its last block attends to."""
+class TellingEmbedder(Protocol):
+    """An embedder that can tell more than the template in the run that embeds."""
 
-    tells_attention: bool
+    tells: tuple[str, ...]
 
-    def attend(self, crops: Crops) -> tuple[Templates, NDArray[np.float32]]:
-        """Templates, and the attention of each crop ``(N, patches)``."""
+    def tell(self, crops: Crops) -> tuple[Templates, dict[str, NDArray[np.float32]]]:
+        """Templates, and by name what else is told, with a row a crop."""
         ...
 
 
 def context_of(pipeline: Pipeline, pictures: Pictures, faces: Faces) -> FaceContext:
-    """The faces with crops and templates, and with the attention of a recogniser that tells it, of one run.
+    """The faces with crops and templates, and with what else a recogniser tells, of one run.
 
     Args:
         pipeline: Aligns and embeds.
@@ -35,8 +35,11 @@ def context_of(pipeline: Pipeline, pictures: Pictures, faces: Faces) -> FaceCont
     """
     crops = pipeline.aligner.align(pictures, faces)
     embedder = pipeline.embedder
-    if isinstance(embedder, AttendingEmbedder) and embedder.tells_attention:
-        return FaceContext(pictures, faces, crops, *embedder.attend(crops))
+    if isinstance(embedder, TellingEmbedder) and embedder.tells:
+        templates, told = embedder.tell(crops)
+        return FaceContext(
+            pictures, faces, crops, templates, told.get("attention"), recognizability=told.get("recognizability")
+        )
     return FaceContext(pictures, faces, crops, embedder.embed(crops))
 
 

@@ -21,6 +21,11 @@ ENTRIES = {
         "",
         "mean attention logit in the last block of a vision transformer that was calibrated",
     ),
+    "quality/recognizability": (
+        "visavis.quality.recognizability:RecognizabilityScorer",
+        "",
+        "guessed recognizability of a recogniser that was trained to tell it",
+    ),
     "quality/landmark": (
         "visavis.quality.landmark:LandmarkScorer",
         "",

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -12,10 +11,10 @@ from visavis.cards import WeightCard
 from visavis.errors import UsageError
 from visavis.quality.attention_calibration import AttentionCalibration, attention_calibration, shipped_calibration
 from visavis.quality.column import quality_column
+from visavis.quality.flat import without_flat
 from visavis.types import FaceContext, Quality
 
 MEASURE = "attention"
-_FLAT = "the crop is of one colour"
 
 
 class AttendingNetwork(Protocol):
@@ -62,9 +61,7 @@ class AttentionScorer:
             unit="",
             reason=lambda *_: "the transformer looks at it as at a poor picture",
         )
-        flat = context.status.ok & (np.ptp(context.crops.pixels.reshape(len(context), -1), axis=1) == 0)
-        reasons = tuple(_FLAT if bad else reason for bad, reason in zip(flat, column.reasons, strict=True))
-        return replace(column, score=np.where(flat, 0, column.score).astype(np.float32), reasons=reasons)
+        return without_flat(column, context)
 
     def maps(self, context: FaceContext) -> NDArray[np.float32]:
         """The attention that each patch receives, float32 ``(N, patches)``, row by row; NaN in failed rows.

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from visavis.quality.attention import attention_scorer
 from visavis.quality.landmark import landmark_scorer
+from visavis.quality.recognizability import recognizability_scorer
 
 if TYPE_CHECKING:
     from visavis.quality.assessor import ScaledScorer
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
 EXTRA: Mapping[str, Callable[[Any], ScaledScorer | None]] = {
     "landmark": landmark_scorer,
     "attention": attention_scorer,
+    "recognizability": recognizability_scorer,
 }
 """By measure, from an embedder (anything with a ``card``, or None) to its `ScaledScorer`, or to None where the scorer
 does not fit that embedder."""

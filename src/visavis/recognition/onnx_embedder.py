@@ -15,6 +15,7 @@ from visavis.recognition.template_rows import embed_rows, template_space
 from visavis.runtime.attention import ATTENTION, REWRITE
 from visavis.runtime.pixels import INPUT
 from visavis.runtime.session import EngineOptions, open_session
+from visavis.runtime.told import TOLD
 from visavis.runtime.weights import prepared_weights
 from visavis.runtime.workers import ordered_map
 from visavis.types import Crops, Provenance, Templates, TemplateSpace
@@ -34,6 +35,7 @@ class OnnxEmbedder:
         policy: Licence policy, ``research`` or ``commercial``.
 
     Attributes:
+        tells: What the network tells beside the embedding, out of `visavis.runtime.told.TOLD`.
         tells_attention: Whether the network has the output of the rewrite ``tell-attention``.
 
     Raises:
@@ -46,7 +48,8 @@ class OnnxEmbedder:
         options = engine or EngineOptions.default()
         data, self.card = prepared_weights(card, policy=policy, int8=options.precision == "int8")
         self.session = open_session(data, options, name=card.name)
-        self.tells_attention = ATTENTION in self.session.output_names
+        self.tells = tuple(name for name in TOLD if name in self.session.output_names[1:])
+        self.tells_attention = ATTENTION in self.tells
         self._outputs = self.session.output_names[:1]
         self.flip = flip
         self._workers = options.workers
@@ -72,32 +75,34 @@ class OnnxEmbedder:
         """
         return embed_rows(crops, self.card, self.raw, flip=self.flip, made_by=self.made_by)
 
-    def attend(self, crops: Crops) -> tuple[Templates, NDArray[np.float32]]:
-        """As `embed`, and from the same run what the last block attends to.
+    def tell(self, crops: Crops) -> tuple[Templates, dict[str, NDArray[np.float32]]]:
+        """As `embed`, and from the same run whatever else the network tells.
 
         Args:
-            crops: As for `embed`. With ``flip`` the attention is that of the crop alone, without its mirror image.
+            crops: As for `embed`. With ``flip`` it is told of the crop alone, without its mirror image.
 
         Returns:
-            Templates, and float32 ``(N, patches)`` of `visavis.runtime.attention`, NaN in failed rows.
+            Templates, and by the names of `tells` float32 with a row a crop, NaN in failed rows: ``attention``
+            ``(N, patches)`` of `visavis.runtime.attention`, ``recognizability`` ``(N,)``.
 
         Raises:
-            UsageError: The network does not tell its attention, or the crops follow another template.
+            UsageError: The crops follow another template.
         """
-        found: list[NDArray[np.float32]] = []
+        found: list[list[NDArray[np.float32]]] = []
 
         def run(pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
-            embeddings, attention = self._both(pixels)
-            found.append(attention)
+            embeddings, *told = self._all(pixels)
+            found.append(told)
             return embeddings
 
-        self._require_attention()
         templates = embed_rows(crops, self.card, run, flip=self.flip, made_by=self.made_by)
-        patches = found[0].shape[1] if found else 1
-        rows = np.full((len(crops), patches), np.nan, np.float32)
-        if found:
-            rows[crops.ok] = found[0]
-        return templates, rows
+        columns = {}
+        for place, name in enumerate(self.tells):
+            shape = found[0][place].shape[1:] if found else TOLD[name]
+            columns[name] = np.full((len(crops), *shape), np.nan, np.float32)
+            if found:
+                columns[name][crops.ok] = found[0][place]
+        return templates, columns
 
     def attention(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """What the last block attends to in uint8 RGB crops ``(N, H, W, 3)``: float32 ``(N, patches)``.
@@ -105,17 +110,20 @@ class OnnxEmbedder:
         Raises:
             UsageError: The network does not tell its attention.
         """
-        self._require_attention()
-        return self._both(pixels)[1]
+        if not self.tells_attention:
+            raise UsageError(
+                f"{self.card.name} was made without the output of its attention; add the rewrite {REWRITE} to its card"
+            )
+        return self._all(pixels)[1 + self.tells.index(ATTENTION)]
 
     def raw(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """Raw embeddings ``(N, D)`` of uint8 RGB crops ``(N, H, W, 3)``, on all workers."""
         return np.concatenate(self._on_workers(self._run, pixels))
 
-    def _both(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        parts = self._on_workers(self._run_both, pixels)
-        embeddings, attention = (np.concatenate(column) for column in zip(*parts, strict=True))
-        return embeddings, attention
+    def _all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        """Raw embeddings, and what the network tells, in the order of `tells`."""
+        parts = self._on_workers(self._run_all, pixels)
+        return [np.concatenate(column) for column in zip(*parts, strict=True)]
 
     def _on_workers(self, run: Callable[[NDArray[np.uint8]], T], pixels: NDArray[np.uint8]) -> list[T]:
         """What a function makes of a few crops at a time, in order."""
@@ -128,9 +136,10 @@ class OnnxEmbedder:
         values = self.session.run({INPUT: np.ascontiguousarray(pixels)}, self._outputs)[0]
         return self._averaged(values, pixels)
 
-    def _run_both(self, pixels: NDArray[np.uint8]) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
-        values, attention = self.session.run({INPUT: np.ascontiguousarray(pixels)}, (*self._outputs, ATTENTION))
-        return self._averaged(values, pixels), attention
+    def _run_all(self, pixels: NDArray[np.uint8]) -> list[NDArray[np.float32]]:
+        outputs = (*self._outputs, *self.tells)
+        values, *told = self.session.run({INPUT: np.ascontiguousarray(pixels)}, outputs)
+        return [self._averaged(values, pixels), *told]
 
     def _averaged(self, values: NDArray[np.float32], pixels: NDArray[np.uint8]) -> NDArray[np.float32]:
         """With the embeddings of the mirrored crops, where these are averaged in."""
@@ -138,9 +147,3 @@ class OnnxEmbedder:
             mirrored = np.ascontiguousarray(pixels[:, :, ::-1])
             values = ((values + self.session.run({INPUT: mirrored}, self._outputs)[0]) / 2).astype(np.float32)
         return values.reshape(len(values), -1)
-
-    def _require_attention(self) -> None:
-        if not self.tells_attention:
-            raise UsageError(
-                f"{self.card.name} was made without the output of its attention; add the rewrite {REWRITE} to its card"
-            )

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,7 +17,7 @@ from visavis.io.stores import FolderStore, TarStore
 from visavis.metrics.discard import Discarding, pair_quality
 from visavis.metrics.intervals import Statistic, paired_difference
 from visavis.metrics.verification import threshold_at_fmr
-from visavis.pipeline.assess import assess_stream
+from visavis.pipeline.assess import Assessed, assess_stream
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.degraded import degraded_pictures
 from visavis.protocols.evaluate import source_of
@@ -24,6 +26,7 @@ from visavis.protocols.pairs import PairList, read_pairs
 from visavis.quality.attention_torch import TorchAttention
 from visavis.runtime.session import EngineOptions
 from visavis.systems.attn_fiqa import FULL_FILES
+from visavis.types import FaceContext
 
 MODEL = "embedder/visavis-vit-t"
 FMR = 0.01
@@ -41,12 +44,14 @@ class Part:
         qualities: By measure, of each pair, higher is better, float64 ``(P,)``.
         threshold: At `FMR`, on all pairs of two people among the pictures.
         people: Person of each pair ``(P,)``.
+        mine: The measure that is judged.
     """
 
     similarities: NDArray[np.float64]
     qualities: dict[str, NDArray[np.float64]]
     threshold: float
     people: NDArray[np.str_]
+    mine: str = "attention"
 
     def ratio(self, measure: str, *, sign: float = 1.0) -> float:
         """Mean FNMR over discards up to 0.3, over the FNMR of all pairs."""
@@ -55,11 +60,11 @@ class Part:
 
     def fnmr(self) -> float:
         """FNMR with nothing discarded."""
-        return self._discarding("attention", 1.0).curve().at(0.0)
+        return self._discarding(self.mine, 1.0).curve().at(0.0)
 
     def against(self, measure: str, *, sign: float = 1.0, resamples: int = 400) -> tuple[float, float]:
-        """95 % interval over people of the area under the curve of attention less that of another measure."""
-        mine, other = (self._area("attention", 1.0), self._area(measure, sign))
+        """95 % interval over people of the area under the curve of `mine` less that of another measure."""
+        mine, other = (self._area(self.mine, 1.0), self._area(measure, sign))
         rng = np.random.default_rng(0)
         found = paired_difference(self.people, self.people, mine, other, resamples=resamples, rng=rng)
         return found.low, found.high
@@ -109,20 +114,15 @@ def assess_degraded(pictures: Pictures, name: str, seed: int) -> Part:
         name: Of the set.
         seed: Of the pairs, the degradations and the weights of the untrained network.
     """
-    pairs = _drawn(pictures.lists[name], pictures.pairs, seed)
     pipeline = Pipeline(model=MODEL, engine=EngineOptions(threads=2))
     untrained = _untrained(seed)
-    images = pairs.images
-    sources = [source_of(pictures.stores[name], image) for image in images]
-    how = Degrading("test", share=0.5, seed=seed)
-    parts = list(
-        assess_stream(
-            pipeline,
-            degraded_pictures(pipeline, sources, images, how),
-            also=lambda context: untrained.attention(context.crops.pixels).mean(axis=1),
-        )
+    pairs, parts = degraded_pairs(
+        pictures,
+        name,
+        seed,
+        pipeline,
+        also=lambda context: untrained.attention(context.crops.pixels).mean(axis=1),
     )
-    vectors = np.concatenate([part.analysis.templates.vectors for part in parts]).astype(np.float64)
     values = {
         measure: np.concatenate([part.assessment.measure(measure).score for part in parts])
         for measure in ("attention", "sharpness")
@@ -130,11 +130,44 @@ def assess_degraded(pictures: Pictures, name: str, seed: int) -> Part:
     values["norm"] = np.concatenate([part.analysis.templates.norms for part in parts])
     bad = np.isnan(values["norm"])
     values["untrained"] = np.where(bad, np.nan, np.concatenate([part.also for part in parts]))
+    return part_of(pairs, np.concatenate([part.analysis.templates.vectors for part in parts]), values, mine="attention")
+
+
+def degraded_pairs(
+    pictures: Pictures, name: str, seed: int, pipeline: Pipeline, *, also: Callable[[FaceContext], Any]
+) -> tuple[PairList, list[Assessed]]:
+    """Mated pairs of a set that are drawn, and their pictures, half of them degraded whole, assessed in order.
+
+    Args:
+        pictures: Of all sets.
+        name: Of the set.
+        seed: Of the pairs and the degradations.
+        pipeline: Detects, aligns, embeds and assesses.
+        also: What else to make of the faces; see `assess_stream`.
+    """
+    pairs = _drawn(pictures.lists[name], pictures.pairs, seed)
+    sources = [source_of(pictures.stores[name], image) for image in pairs.images]
+    how = Degrading("test", share=0.5, seed=seed)
+    return pairs, list(assess_stream(pipeline, degraded_pictures(pipeline, sources, pairs.images, how), also=also))
+
+
+def part_of(
+    pairs: PairList, templates: NDArray[np.float32], values: dict[str, NDArray[np.float32]], *, mine: str
+) -> Part:
+    """The pairs with their similarities and qualities.
+
+    Args:
+        pairs: Mated pairs.
+        templates: ``(M, D)``, of each picture of them.
+        values: By measure, of each picture.
+        mine: The measure that is judged.
+    """
+    vectors = templates.astype(np.float64)
     left, right = pairs.positions()
     people = np.array(pairs.person1)
-    who = np.empty(len(images), people.dtype)
+    who = np.empty(len(vectors), people.dtype)
     who[left], who[right] = people, people
-    first, second = np.triu_indices(len(images), 1)
+    first, second = np.triu_indices(len(vectors), 1)
     others = who[first] != who[second]
     cosines = (vectors @ vectors.T)[first[others], second[others]]
     return Part(
@@ -142,6 +175,7 @@ def assess_degraded(pictures: Pictures, name: str, seed: int) -> Part:
         {measure: pair_quality(found[left], found[right]) for measure, found in values.items()},
         threshold_at_fmr(cosines, FMR),
         people,
+        mine,
     )
 
 

@@ -141,7 +141,7 @@ def _train(network: ViTBackbone, faces: NDArray[np.uint8], toy: Toy, seed: int) 
     for _ in range(toy.steps):
         rows = rng.integers(0, len(faces), toy.batch)
         optimiser.zero_grad(set_to_none=True)
-        loss: Tensor = head(network(_input(network, _views(faces[rows], rng))), torch.from_numpy(rows))
+        loss: Tensor = head(network(_input(network, fresh_views(faces[rows], rng))), torch.from_numpy(rows))
         loss.backward()
         optimiser.step()
 
@@ -149,13 +149,13 @@ def _train(network: ViTBackbone, faces: NDArray[np.uint8], toy: Toy, seed: int) 
 def _look(network: ViTBackbone, faces: NDArray[np.uint8], toy: Toy, seed: int) -> Look:
     attending = TorchAttention(network)
     rng = np.random.default_rng((seed, 2))
-    known = _unit(attending.embed(faces)[0])
+    known = unit(attending.embed(faces)[0])
     who = np.repeat(np.arange(len(faces)), toy.views)
     vectors, scores, focus = [], [], []
     for side in RESOLUTIONS:
-        views = down_sampled(_views(faces[who], rng), side)
+        views = down_sampled(fresh_views(faces[who], rng), side)
         embeddings, attention = attending.embed(views)
-        vectors.append(_unit(embeddings))
+        vectors.append(unit(embeddings))
         scores.append(attention.mean(axis=1))
         focus.append(_focus(network, views))
     cosines = np.concatenate(vectors).astype(np.float64) @ known.T.astype(np.float64)
@@ -164,24 +164,25 @@ def _look(network: ViTBackbone, faces: NDArray[np.uint8], toy: Toy, seed: int) -
     right = cosines.argmax(axis=1) == person
     own = np.arange(len(faces)) == person[:, None]
     threshold = threshold_at_fmr(cosines[~own], FMR)
-    curve, other = (_curve(cosines[own], sign * score, threshold) for sign in (1, -1))
+    curve, other = (error_curve(cosines[own], sign * score, threshold) for sign in (1, -1))
     return Look(
         correlation=rank_correlation(score, side_of),
-        ratio=_over_all(curve.area(LIMIT), curve),
-        negated=_over_all(other.area(LIMIT), other),
-        best=_over_all(curve.at(0.9), curve),
-        best_negated=_over_all(other.at(0.9), other),
+        ratio=over_all(curve.area(LIMIT), curve),
+        negated=over_all(other.area(LIMIT), other),
+        best=over_all(curve.at(0.9), curve),
+        best_negated=over_all(other.at(0.9), other),
         ladder=blur_ladder(lambda pixels: attending.attention(pixels).mean(axis=1), faces).correlation,
         focus=rank_correlation(np.concatenate(focus), side_of),
         rank1={side: float(right[side_of == side].mean()) for side in RESOLUTIONS},
     )
 
 
-def _curve(mated: NDArray[np.float64], quality: NDArray[np.float32], threshold: float) -> DiscardCurve:
+def error_curve(mated: NDArray[np.float64], quality: NDArray[np.float32], threshold: float) -> DiscardCurve:
+    """FNMR against the share of discarded views, of a fixed threshold."""
     return discard_curve(mated, np.ones(len(mated), bool), quality, threshold=threshold)
 
 
-def _over_all(error: float, curve: DiscardCurve) -> float:
+def over_all(error: float, curve: DiscardCurve) -> float:
     """An error rate over that of all views."""
     return error / curve.at(0.0) if curve.at(0.0) > 0 else float("nan")
 
@@ -195,7 +196,8 @@ def _focus(network: ViTBackbone, pixels: NDArray[np.uint8]) -> NDArray[np.float3
     return values
 
 
-def _views(faces: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+def fresh_views(faces: NDArray[np.uint8], rng: np.random.Generator) -> NDArray[np.uint8]:
+    """Faces mirrored, shifted and of another brightness, uint8 RGB as they came."""
     return _pixels(augment(np.divide(faces[:, None, ..., 0], 255, dtype=np.float32), rng))
 
 
@@ -208,5 +210,6 @@ def _input(network: ViTBackbone, pixels: NDArray[np.uint8]) -> Tensor:
     return network_input(torch.from_numpy(pixels), network.contract)
 
 
-def _unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+def unit(vectors: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Rows of length 1."""
     return np.asarray(vectors / np.linalg.norm(vectors, axis=1, keepdims=True), np.float32)

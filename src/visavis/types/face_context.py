@@ -32,6 +32,8 @@ class FaceContext:
         templates: What the recogniser made of each row; None where nothing was embedded.
         attention: float32 ``(N, patches)``: what a vision transformer's last block attends to in each row, see
             `visavis.runtime.attention`; NaN in failed rows. None where the recogniser does not tell it.
+        recognizability: float32 ``(N,)``: how recognisable a recogniser that was trained to tell it takes each row for;
+            NaN in failed rows. None where the recogniser does not tell it.
     """
 
     pictures: Pictures
@@ -39,15 +41,16 @@ class FaceContext:
     crops: Crops
     templates: Templates | None = None
     attention: NDArray[np.float32] | None = None
+    recognizability: NDArray[np.float32] | None = None
 
     _kept: dict[str, Any] = field(default_factory=dict, init=False, repr=False)
 
     def __post_init__(self) -> None:
         lengths = {"faces": len(self.faces), "crops": len(self.crops)}
-        if self.templates is not None:
-            lengths["templates"] = len(self.templates)
-        if self.attention is not None:
-            lengths["attention"] = len(self.attention)
+        for name in ("templates", "attention", "recognizability"):
+            column = getattr(self, name)
+            if column is not None:
+                lengths[name] = len(column)
         if len(set(lengths.values())) > 1:
             told = ", ".join(f"{count} {name}" for name, count in lengths.items())
             raise UsageError(f"the columns of a FaceContext must have one length; got {told}")

@@ -158,7 +158,8 @@ def test_an_untrained_network_is_no_quality():
 
 def test_score_and_template_come_from_one_run(vit_t):
     crops = context(PIXELS, failed=[1]).crops
-    templates, attention = vit_t.attend(crops)
+    templates, told_too = vit_t.tell(crops)
+    attention = told_too["attention"]
     np.testing.assert_array_equal(templates.vectors, vit_t.embed(crops).vectors)
     assert np.isnan(attention[1]).all() and attention.shape == (3, 49)
     np.testing.assert_array_equal(attention[[0, 2]], vit_t.attention(PIXELS[[0, 2]]))

@@ -30,12 +30,14 @@ class Backbone(nn.Module):
         taps: Tap name -> shape of that tensor without the batch; ``embedding`` is always one of them.
         released: Prefix of our keys -> prefix of the same keys in released checkpoints, where they differ; the
             longest prefix counts.
+        told: Taps that an export gives as outputs beside the embedding.
     """
 
     contract: InputContract
     dimension: int
     taps: Mapping[str, tuple[int, ...]]
     released: Mapping[str, str] = {}
+    told: tuple[str, ...] = ()
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalised input ``(B, C, H, W)`` to raw embeddings ``(B, D)``; see `contract`."""

@@ -14,8 +14,9 @@ from visavis.losses.recognizability import unrecognisable_centre
 from visavis.nn.backbones.backbone import EMBEDDING, Backbone, Keep
 from visavis.nn.evaluation import in_evaluation
 from visavis.nn.layers.perceptibility import AttendedEmbedding, PerceptibilityRegressor
+from visavis.runtime.told import RECOGNIZABILITY
 
-BASE, PLACES, RECOGNIZABILITY, INDEX = "base", "places", "recognizability", "index"
+BASE, PLACES, INDEX = "base", "places", "index"
 
 
 class Unrecognisable(nn.Module):
@@ -61,7 +62,7 @@ class RecognizableBackbone(Backbone):
         taps: Those of the backbone, and ``base``, its embedding; ``places``, the attention; ``index``, the guessed
             index; ``recognizability``, the index on a scale where 0 is the mean of unrecognisable images and 1 the
             95th percentile of undegraded training faces.
-        told: What an export gives beside the embedding.
+        told: ``recognizability``.
 
     Raises:
         UsageError: No such tap, one that is no map, or an option out of range.
@@ -76,14 +77,7 @@ class RecognizableBackbone(Backbone):
         self.contract, self.dimension = backbone.contract, backbone.dimension
         renamed = backbone.released.items()
         self.released: Mapping[str, str] = {f"backbone.{ours}": f"backbone.{theirs}" for ours, theirs in renamed}
-        self.map_tap = backbone.tap(tap) if tap else last_map(backbone)
-        backbone.check_taps([self.map_tap])
-        shape = map_shape(self.map_tap, backbone.taps[self.map_tap])
-        if shape is None:
-            raise UsageError(
-                f"the tap {self.map_tap} of shape {backbone.taps[self.map_tap]} is no map (C, h, w), nor tokens of a "
-                "square one; name another"
-            )
+        self.map_tap, shape = map_of(backbone, tap)
         self._shape, self.fusion = shape, fusion
         self.taps = {
             **backbone.taps,
@@ -122,7 +116,8 @@ class RecognizableBackbone(Backbone):
         """The tap as ``(B, C, h, w)``."""
         if value.ndim == 4:
             return value
-        return value.transpose(1, 2).unflatten(2, self._shape[1:])
+        found: Tensor = value.transpose(1, 2).unflatten(2, self._shape[1:])
+        return found
 
     def scaled(self, index: Tensor) -> Tensor:
         """Guessed indexes on the scale of ``recognizability``; see the class."""
@@ -133,6 +128,13 @@ class RecognizableBackbone(Backbone):
     def ri(self, x: Tensor) -> Tensor:
         """Guessed recognizability index of normalised input ``(B, C, H, W)``: ``(B,)``, higher is better."""
         return self.features(x, taps=(INDEX,))[INDEX]
+
+    def index_alone(self, x: Tensor) -> Tensor:
+        """As `ri`, with a gradient to the regressor alone, and the network in evaluation mode."""
+        with in_evaluation(self.backbone), torch.no_grad():
+            features = self.as_map(self.backbone.features(x, taps=(self.map_tap,))[self.map_tap])
+        found: Tensor = self.regressor(features)
+        return found
 
     def attention(self, x: Tensor) -> Tensor:
         """Weights of the places of the map, ``(B, 1, h, w)`` in 0..1."""
@@ -203,16 +205,27 @@ _BATCH = 64
 _SAME = 0.999
 
 
-def last_map(backbone: Backbone) -> str:
-    """The last tap of a backbone that is a map.
+def map_of(backbone: Backbone, tap: str = "") -> tuple[str, tuple[int, int, int]]:
+    """The full name of a tap that is a map, and its channels, height and width.
+
+    Args:
+        backbone: The network.
+        tap: Which; the last one that is a map when empty.
 
     Raises:
-        UsageError: It has none.
+        UsageError: There is none, or that one is none.
     """
-    for name, shape in reversed(list(backbone.taps.items())):
-        if map_shape(name, shape) is not None:
-            return name
-    raise UsageError(f"{type(backbone).__name__} has no tap that is a map; its taps are {', '.join(backbone.taps)}")
+    if tap:
+        backbone.check_taps([tap])
+    for name in (backbone.tap(tap),) if tap else reversed(list(backbone.taps)):
+        shape = map_shape(name, backbone.taps[name])
+        if shape is not None:
+            return name, shape
+    asked = f"the tap {tap} is none" if tap else "no tap is one"
+    raise UsageError(
+        f"recognizability needs a map (C, h, w), or the tokens of a square one; of {type(backbone).__name__} {asked}; "
+        f"its taps are {', '.join(backbone.taps)}"
+    )
 
 
 def map_shape(name: str, shape: tuple[int, ...]) -> tuple[int, int, int] | None:

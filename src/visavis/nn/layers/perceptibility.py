@@ -12,8 +12,8 @@ class PerceptibilityAttention(nn.Module):
     """A weight for each channel, then one for each place; after CBAM (Woo et al. 2018).
 
     ``a_c = sigmoid(MLP(avgpool F) + MLP(maxpool F))``, ``F' = a_c F``,
-    ``a_s = sigmoid(conv7x7([mean_c F', max_c F']))``, and the map becomes ``a_s F'``. The last layers begin at 0, so that
-    both weights are 1/2 everywhere.
+    ``a_s = sigmoid(conv7x7([mean_c F', max_c F']))``, and the map becomes ``a_s F'``. The last layers begin at 0, so
+    that both weights are 1/2 everywhere.
 
     Args:
         channels: C.

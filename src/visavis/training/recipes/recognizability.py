@@ -2,13 +2,25 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_args
 
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
 from visavis.errors import UsageError
-from visavis.losses.recognizability import Squash
-from visavis.nn.backbones.backbone import Backbone
-from visavis.nn.backbones.recognizable import RecognizableBackbone
+from visavis.losses.head import HeadLoss
+from visavis.losses.index_diversion import index_diversion
+from visavis.losses.perceptibility import PerceptibilityLoss
+from visavis.losses.recognizability import Squash, proximities, recognizability_index
+from visavis.losses.rejection import rejection
+from visavis.nn.backbones.backbone import EMBEDDING, Backbone
+from visavis.nn.backbones.recognizable import BASE, INDEX, RecognizableBackbone, Unrecognisable
+
+TAPS = (BASE, INDEX)
+REGRESSION, DIVERSION, REJECTION = "regression", "diversion", "rejection"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,3 +77,33 @@ class Recognizability:
         return RecognizableBackbone(
             backbone, tap=self.tap, reduction=self.reduction, dropout=self.dropout, fusion=self.fusion
         )
+
+    @torch.no_grad()
+    def index(self, base: Tensor, labels: Tensor, *, head: HeadLoss, ui: Unrecognisable) -> Tensor:
+        """The true recognizability index of base embeddings ``(B, D)`` with a class, ``(B,)``, without gradient."""
+        near = proximities(head.cosine(base), labels, F.normalize(base) @ ui.center)
+        return recognizability_index(near, eps=self.eps, squash=self.squash, limit=self.limit)
+
+    def losses(
+        self, found: Mapping[str, Tensor], labels: Tensor, *, nothing: Tensor, head: HeadLoss, ui: Unrecognisable
+    ) -> dict[str, Tensor]:
+        """The three terms, weighted.
+
+        Args:
+            found: What a `RecognizableBackbone` gives: the embedding and `TAPS`, float32.
+            labels: int64 ``(B,)``; a row of -1 has no index to learn and takes part in the other two.
+            nothing: Guessed indexes of unrecognisable images ``(N,)``, which should be 0, as d_UI is there.
+            head: Whose centres are the prototypes.
+            ui: What is known of unrecognisable images.
+        """
+        index, known = found[INDEX], labels >= 0
+        smooth = PerceptibilityLoss(beta=self.smooth)
+        regression = smooth(nothing[:, None], torch.zeros_like(nothing)[:, None])
+        if bool(known.any()):
+            target = self.index(found[BASE][known], labels[known], head=head, ui=ui)
+            regression = regression + smooth(index[known][:, None], target[:, None]) * known.float().mean()
+        return {
+            REGRESSION: self.regression * regression,
+            DIVERSION: self.diversion * index_diversion(index, ui.ri_mean, ui.ri_std, tau=self.tau),
+            REJECTION: self.rejection * rejection(found[EMBEDDING], found[BASE], ui.center),
+        }

@@ -10,24 +10,18 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from visavis.data.batch import Batch
 from visavis.data.degradation.unrecognisable import make_unrecognisable
 from visavis.errors import UsageError
 from visavis.losses.head import HeadLoss
-from visavis.losses.index_diversion import index_diversion
 from visavis.losses.loss import Loss
-from visavis.losses.perceptibility import PerceptibilityLoss
-from visavis.losses.recognizability import proximities, recognizability_index
-from visavis.losses.rejection import rejection
 from visavis.nn.backbones.backbone import EMBEDDING
 from visavis.nn.backbones.recognizable import BASE, INDEX, RecognizableBackbone
 from visavis.training.recipes.recogniser_task import BACKBONE, HEAD, RecogniserTask
-from visavis.training.recipes.recognizability import Recognizability
+from visavis.training.recipes.recognizability import DIVERSION, REGRESSION, REJECTION, TAPS, Recognizability
 from visavis.training.task import StepState
 
-NAMES = ("regression", "diversion", "rejection")
 GROUP = "recognizability"
 
 
@@ -36,7 +30,8 @@ class RecognizabilityTask(RecogniserTask):
 
     Parameter groups: ``backbone``, ``head``, and ``recognizability``: the attention and the regressor. Prototypes are
     the centres of the first loss with a cosine head. A crop without a label has no index to learn, and takes part in
-    the others. The rejection's target is the base embedding, which gets no gradient from it.
+    the others. The regressor, and it alone, also learns that unrecognisable images have an index of 0. The rejection's
+    target is the base embedding, which gets no gradient from it.
 
     Args:
         network: What is trained.
@@ -64,7 +59,7 @@ class RecognizabilityTask(RecogniserTask):
         targets: NDArray[np.floating] | None = None,
         name_of: Callable[[NDArray[np.int64]], Sequence[str]] | None = None,
     ) -> None:
-        taken = sorted(set(terms or {}) & set(NAMES))
+        taken = sorted(set(terms or {}) & {REGRESSION, DIVERSION, REJECTION})
         if taken:
             raise UsageError(f"{', '.join(taken)} is a loss of recognizability; give the term another name")
         super().__init__(network, loss, terms=terms, targets=targets, name_of=name_of)
@@ -76,7 +71,6 @@ class RecognizabilityTask(RecogniserTask):
             )
         self._heads = (heads[0],)  # in a tuple, as it is among the losses already
         self._how = how
-        self._regression = PerceptibilityLoss(beta=how.smooth)
         self._faces, self._unrecognisable = faces, make_unrecognisable(faces, seed=seed)
 
     @property
@@ -98,37 +92,26 @@ class RecognizabilityTask(RecogniserTask):
         if state.micro == 0 and self._is_due(state):
             with state.full_precision():
                 self.network.see(*(self.inputs(part, state.device) for part in (self._unrecognisable, self._faces)))
-        found = self.network.features(self.inputs(batch.pixels, state.device), taps=(BASE, INDEX))
+        found = self.network.features(self.inputs(batch.pixels, state.device), taps=TAPS)
         labels = torch.from_numpy(batch.labels).to(state.device)
         both = torch.cat([found[EMBEDDING], found[BASE]])
         losses = self._losses(both, labels.repeat(2), replace(batch, rows=np.tile(batch.rows, 2)), state)
+        ui, nothing = (
+            self.network.ui,
+            self.network.index_alone(self.inputs(self._some(len(batch), state), state.device)),
+        )
         with state.full_precision():
-            base, index = found[BASE].float(), found[INDEX].float()
-            losses |= self._recognizability(found[EMBEDDING].float(), base, index, labels)
+            exact = {name: value.float() for name, value in found.items()}
+            losses |= self._how.losses(exact, labels, nothing=nothing.float(), head=self._heads[0], ui=ui)
+        self._seen |= {"index": float(exact[INDEX].detach().median()), "unrecognisable index": float(ui.ri_mean)}
         return losses
 
-    def _recognizability(self, embedding: Tensor, base: Tensor, index: Tensor, labels: Tensor) -> dict[str, Tensor]:
-        how, ui = self._how, self.network.ui
-        known = labels >= 0
-        regression = index.sum() * 0
-        if bool(known.any()):
-            target = self._index(base[known], labels[known])
-            self._seen |= {"index": float(target.median()), "index guessed": float(index[known].detach().median())}
-            regression = self._regression(index[known][:, None], target[:, None]) * known.float().mean()
-        self._seen["unrecognisable mean"] = float(ui.ri_mean)
-        self._seen["unrecognisable deviation"] = float(ui.ri_std)
-        return {
-            "regression": how.regression * regression,
-            "diversion": how.diversion * index_diversion(index, ui.ri_mean, ui.ri_std, tau=how.tau),
-            "rejection": how.rejection * rejection(embedding, base, ui.center),
-        }
-
-    @torch.no_grad()
-    def _index(self, base: Tensor, labels: Tensor) -> Tensor:
-        """The true index of each row, without gradient."""
-        near = proximities(self._heads[0].cosine(base), labels, F.normalize(base) @ self.network.ui.center)
-        how = self._how
-        return recognizability_index(near, eps=how.eps, squash=how.squash, limit=how.limit)
+    def _some(self, batch: int, state: StepState) -> NDArray[np.uint8]:
+        """Some unrecognisable images, an eighth of the batch."""
+        count, device = max(2, batch // 8), state.device
+        rows = torch.randint(len(self._unrecognisable), (count,), generator=state.generator, device=device)
+        some: NDArray[np.uint8] = self._unrecognisable[rows.cpu().numpy()]
+        return some
 
     def _is_due(self, state: StepState) -> bool:
         """Whether a multiple of ``refresh`` epochs began with this step; always at the first."""
