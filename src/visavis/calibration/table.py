@@ -159,18 +159,19 @@ class Calibration:
         # templates lie further away, so this understates what they show.
         return likelihood_ratio.log10_lr(self.llr, self.single(similarity, left=left, right=right))
 
-    def search_threshold(self, at: FPIR, *, size: int, samples: int = 1) -> float:
+    def search_threshold(self, at: FPIR, *, size: int, samples: int = 1, probe: int = 1) -> float:
         """The threshold of a candidate in a search.
 
         Args:
             at: The operating point.
             size: People in the gallery that is searched, from 1.
             samples: Pictures that the candidate's template was made of.
+            probe: Pictures that the template which is searched for was made of.
 
         Raises:
             ModelError: There are no thresholds of searches, or none for this rate.
         """
-        return self._pooled(self.searches().threshold(at.rate, size=size), 1, samples)
+        return self._pooled(self.searches().threshold(at.rate, size=size), probe, samples)
 
     def search_rate(self, at: FPIR, *, size: int, sample: int | None = 0) -> SearchRate:
         """The false positive identification rate at an operating point, with the 95 % prediction interval.

@@ -41,12 +41,14 @@ class ReadingNotes:
     Attributes:
         format: Container and codec, for example ``mov,mp4 / h264``; ``folder`` for a folder.
         interval: Seconds between two frames, on average; NaN where the clip does not tell.
+        length: Seconds that the clip says it has; 0 where it does not tell.
         broken: Frames that could not be decoded, or were damaged, and were left out.
         told: Everything else that the reader must know, in plain words.
     """
 
     format: str = ""
     interval: float = math.nan
+    length: float = 0.0
     broken: int = 0
     told: list[str] = field(default_factory=list)
 
@@ -111,6 +113,12 @@ class ClipFrames:
     def broken(self) -> int:
         """Frames that could not be decoded, or were damaged, and were left out."""
         return self._source.notes.broken
+
+    @property
+    def reach(self) -> float:
+        """The second at which looking ends, as far as the clip tells beforehand; 0 where it does not."""
+        length, end = self._source.notes.length, self.clip.end
+        return length if end is None else min(length, end) if length else end
 
     @property
     def span(self) -> float:

@@ -54,7 +54,7 @@ class FrameFolder:
         self._files = sorted(image_files(Path(clip.path), recursive=False), key=lambda path: natural_order(path.name))
         if not self._files:
             raise unreadable(clip.name, "missing", "no picture in it; give the folder that holds the frames themselves")
-        self.notes = ReadingNotes(format="folder", interval=1 / clip.fps)
+        self.notes = ReadingNotes(format="folder", interval=1 / clip.fps, length=len(self._files) / clip.fps)
 
     def __iter__(self) -> Iterator[RawFrame]:
         """Every picture from the start on; it is read when its pixels are asked for."""

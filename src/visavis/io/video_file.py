@@ -59,7 +59,8 @@ class VideoFile:
         context.thread_type, context.thread_count = "AUTO", threads
         rate = self._stream.average_rate or self._stream.guessed_rate
         self._interval = 1 / float(rate) if rate else 1 / _ASSUMED_RATE
-        self.notes = ReadingNotes(f"{self._container.format.name} / {context.name}", self._interval)
+        kind = f"{self._container.format.name} / {context.name}"
+        self.notes = ReadingNotes(kind, self._interval, self._announced())
         self._aspect = _aspect(self._stream)
         self._last = -1.0
 
@@ -164,12 +165,17 @@ class VideoFile:
         self._last = max(time, 0.0)
         return self._last
 
+    def _announced(self) -> float:
+        """Seconds that the file says it has; 0 where it does not."""
+        stream = self._stream
+        if stream.duration:
+            return float(stream.duration * stream.time_base)
+        alone = len(self._container.streams) == 1  # else the length is that of the longest track
+        return float(self._container.duration / self._av.time_base) if self._container.duration and alone else 0.0
+
     def _check_end(self) -> None:
         """Note that a file ends before the end that it announces."""
-        stream = self._stream
-        announced = float(stream.duration * stream.time_base) if stream.duration else 0.0
-        if not announced and self._container.duration and len(self._container.streams) == 1:
-            announced = self._container.duration / self._av.time_base
+        announced = self.notes.length
         reached = self._last + self._interval
         if announced and reached < announced - max(_SLACK, 2 * self._interval):
             self.notes.told.append(

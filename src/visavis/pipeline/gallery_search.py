@@ -32,11 +32,13 @@ class Scope:
         keys: int64 ``(N,)``: keys of these people; None for all.
         terms: Operating point, number of people, threshold, population.
         thresholds: By the level of the number of samples; see `visavis.calibration.pooled`.
+        probe: Pictures that each template which is searched for was made of.
     """
 
     keys: NDArray[np.int64] | None
     terms: SearchTerms
     thresholds: Mapping[int, float]
+    probe: int = 1
 
 
 class GallerySearch:
@@ -60,19 +62,20 @@ class GallerySearch:
         calibration.searches().reach(at.rate)  # refuses a rate that was not measured
         self._uuid = gallery.info.uuid
 
-    def scope(self, where: Mapping[str, Any] | None = None) -> Scope:
+    def scope(self, where: Mapping[str, Any] | None = None, *, probe: int = 1) -> Scope:
         """Whom a search is among at this moment, and at which thresholds.
 
         Args:
             where: Only people whose metadata have these values, as equal JSON. Without it, people whose time has ended
                 count as people of the gallery until they are purged, which can only raise the threshold; they are
                 never returned.
+            probe: Pictures that each template which is searched for was made of; the thresholds are for so many.
         """
         if where:
             keys = self.gallery.keys(where=where)
-            return self._scope(keys, len(keys), "nobody in the gallery has these metadata")
+            return self._scope(keys, len(keys), "nobody in the gallery has these metadata", probe)
         self.index.refresh()
-        return self._scope(None, len(self.index), "the gallery is empty")
+        return self._scope(None, len(self.index), "the gallery is empty", probe)
 
     def candidates(
         self, templates: Templates, *, depth: int, scope: Scope, told: int | None = None
@@ -123,7 +126,7 @@ class GallerySearch:
 
         The quantity is 0 at the threshold whatever the number of samples.
         """
-        single = self.calibration.single(candidate.similarity, left=1, right=candidate.samples)
+        single = self.calibration.single(candidate.similarity, left=scope.probe, right=candidate.samples)
         base = scope.terms.threshold
         return single - base if base is not None else float("-inf")
 
@@ -146,26 +149,26 @@ class GallerySearch:
             for row, person in zip(faces, chosen, strict=True)
         ]
 
-    def _scope(self, keys: NDArray[np.int64] | None, size: int, nobody: str) -> Scope:
+    def _scope(self, keys: NDArray[np.int64] | None, size: int, nobody: str, probe: int) -> Scope:
         calibration, at = self.calibration, self.at
         base, rate, notes = None, None, [f"{nobody}: every face is nobody"]
         thresholds: dict[int, float] = {}
         if size:
             base, rate = calibration.search_threshold(at, size=size), calibration.search_rate(at, size=size)
-            thresholds = {one: calibration.search_threshold(at, size=size, samples=one) for one in LEVELS}
+            thresholds = {one: calibration.search_threshold(at, size=size, samples=one, probe=probe) for one in LEVELS}
             beyond = calibration.beyond(at, size=size)
-            notes = [*([beyond] if beyond else []), *self._about_samples(), *_above_one(thresholds)]
+            notes = [*([beyond] if beyond else []), *self._about_samples(probe), *_above_one(thresholds)]
             notes.append(calibration.caution)
         terms = SearchTerms(
             at, size, base, calibration.population, calibration.name, self._uuid, fpir=rate, warnings=tuple(notes)
         )
-        return Scope(keys, terms, thresholds)
+        return Scope(keys, terms, thresholds, probe)
 
-    def _about_samples(self) -> list[str]:
+    def _about_samples(self, probe: int) -> list[str]:
         """What must be known where lines for several samples are missing."""
-        if self.calibration.calibrated_for(1, LEVELS[-1]):
+        if self.calibration.calibrated_for(probe, LEVELS[-1]):
             return []
-        most = self.calibration.stand_in(1, LEVELS[-1])[1]
+        most = self.calibration.stand_in(probe, LEVELS[-1])[1]
         return [
             f"the calibration has no thresholds for people of more than {most} sample{'s' * (most > 1)}: those of "
             f"{most} are used, and name strangers oftener"
@@ -199,7 +202,7 @@ class GallerySearch:
             name=person.name,
             similarity=similarity,
             threshold=scope.thresholds[level(person.samples)],
-            llr=self.calibration.log10_lr(similarity, left=1, right=person.samples),
+            llr=self.calibration.log10_lr(similarity, left=scope.probe, right=person.samples),
             samples=person.samples,
         )
 
