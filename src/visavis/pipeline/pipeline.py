@@ -13,6 +13,7 @@ from visavis.errors import SpaceError, UsageError
 from visavis.geometry import TEMPLATES
 from visavis.io import read_batch
 from visavis.io._unreadable import printable
+from visavis.pipeline.between import calibration_between
 from visavis.pipeline.case import Case
 from visavis.pipeline.decide import Children, decide
 from visavis.pipeline.models import (
@@ -51,7 +52,6 @@ CHUNK = 32
 """Pictures that a worker takes at a time."""
 PORTION_PIXELS = 64_000_000
 """A worker holds no further picture once it has decoded this many pixels: large photos come some at a time."""
-_TWO_SPACES = "the templates are of two spaces, one made to fit the other; the threshold was measured in one space"
 DECODED_SIDE = 2160
 """Pictures whose shorter side is twice this or more are decoded at half size or less."""
 
@@ -318,8 +318,8 @@ class Pipeline:
     ) -> Decision:
         """A decision on two templates; the pictures' quality is not known then.
 
-        Each is of this pipeline's space, or of an older one that its recogniser was trained to be compared with; the
-        decision then warns that the threshold was measured on templates of one space.
+        Each is of this pipeline's space, or of an older one that its recogniser was trained to be compared with: the
+        threshold is then the shipped one for these two spaces, see `calibration_between`.
 
         Args:
             left: One row.
@@ -338,15 +338,16 @@ class Pipeline:
         self._own(left)
         self._own(right)
         counts = pooled_count(left.space), pooled_count(right.space)
+        calibration, told = calibration_between(self.calibration(), left.space, right.space)
         return decide(
-            self.calibration(),
+            calibration,
             _cosine(left, right),
             at=at,
             counts=counts,
             made_by=self.made_by,
             children=children,
             unfit=unfit,
-            warnings=(*warnings, *([_TWO_SPACES] if left.space.fingerprint != right.space.fingerprint else [])),
+            warnings=(*warnings, *([told] if told else [])),
         )
 
     def _own(self, templates: Templates) -> None:

@@ -59,8 +59,8 @@ def calibrate(
     genuine = embed_labelled(pipeline, mated or nonmated, assess=True, progress=progress)
     ledger = Ledger.load()
     provenance: dict[str, Any] = {
-        "nonmated": _described(nonmated, impostors),
-        "mated": _described(mated or nonmated, genuine),
+        "nonmated": described(nonmated, impostors),
+        "mated": described(mated or nonmated, genuine),
         "ledger": ledger.hash,
         "per_person": per_person,
         "seed": seed,
@@ -98,7 +98,8 @@ def mated_similarities(templates: LabelledTemplates) -> NDArray[np.float64]:
     return np.concatenate(parts)
 
 
-def _described(labelled: Labelled, templates: LabelledTemplates) -> dict[str, Any]:
+def described(labelled: Labelled, templates: LabelledTemplates) -> dict[str, Any]:
+    """What the provenance of a calibration says of one side."""
     ledger = Ledger.load()
     return {
         "set": labelled.set_name,
