@@ -186,7 +186,8 @@ class RecognizableBackbone(Backbone):
             self.attn.fc.bias.copy_(offset)
             found = self.backbone.features(x, taps=(self.map_tap,))
             attended, _ = self.attn(self.as_map(found[self.map_tap]))
-            close = bool((F.cosine_similarity(attended, found[EMBEDDING]) > _SAME).all())
+            base = found[EMBEDDING]
+            close = bool((attended - base).norm() <= _APART * (base - base.mean(0)).norm())
         if not close:
             self.attn.fc.load_state_dict(before)
         return close
@@ -202,7 +203,8 @@ class RecognizableBackbone(Backbone):
 
 
 _BATCH = 64
-_SAME = 0.999
+_APART = 0.01
+"""Most that attended embeddings differ from the base ones, over how much these differ among themselves."""
 
 
 def map_of(backbone: Backbone, tap: str = "") -> tuple[str, tuple[int, int, int]]:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -56,7 +57,12 @@ def save_recognizable(network: RecognizableBackbone, path: str | Path, *, head: 
 
 
 def load_recognizable(
-    path: str | Path, backbone: str | Backbone, *, tap: str = "", fusion: bool = False
+    path: str | Path,
+    backbone: str | Backbone,
+    *,
+    options: Mapping[str, Any] | None = None,
+    tap: str = "",
+    fusion: bool = False,
 ) -> RecognizableFile:
     """The network of a file of `save_recognizable`.
 
@@ -66,6 +72,7 @@ def load_recognizable(
     Args:
         path: The file.
         backbone: Registry name of the network, or one to be filled in place.
+        options: Keyword arguments of a network given by name.
         tap: Its tap that is the map; the last one when empty.
         fusion: See `RecognizableBackbone`.
 
@@ -82,7 +89,9 @@ def load_recognizable(
             "by load_released",
             reason="model.refused",
         )
-    inner = backbone if isinstance(backbone, Backbone) else registry.create(registry.resolve(backbone, kind="backbone"))
+    inner = backbone
+    if not isinstance(inner, Backbone):
+        inner = cast(Backbone, registry.create(registry.resolve(inner, kind="backbone"), **(options or {})))
     channels = map_of(inner, tap)[1][0]
     network = RecognizableBackbone(inner, tap=tap, reduction=max(1, channels // len(state[_HIDDEN])), fusion=fusion)
     head = state.pop(HEAD, None)
