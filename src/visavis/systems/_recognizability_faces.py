@@ -39,7 +39,7 @@ RECIPE = RecogniserRecipe(
     backbone=Named("backbone/vit-mini"),
     loss=Named("loss/distillation"),
     training=Settings(
-        steps=400,
+        steps=300,
         optimisers={"backbone": _adamw(rate=3e-4), "recognizability": _adamw(rate=1e-3), "head": _adamw(rate=3e-3)},
         precision="bf16",
         tensorboard=False,
