@@ -14,6 +14,7 @@ from visavis.pipeline.case import Case
 from visavis.pipeline.decide import decide
 from visavis.pipeline.inputs import InputRecord
 from visavis.pipeline.side import Side
+from visavis.quality.policy import QualityPolicy
 from visavis.types import (
     FMR,
     Assessment,
@@ -121,6 +122,7 @@ def a_side(names=("a.jpg",), *, seed=0, assessed=True, unfit=(), pixels=None, bo
         templates[0],
         an_assessment(count, blurred=bool(unfit)) if assessed else None,
         tuple(unfit) or ((),) * count,
+        tuple(unfit) or ((),) * count,
     )
 
 
@@ -136,7 +138,7 @@ def a_case(
         opinion = SecondOpinion("embedder/other", "same" if same else "different", second, 0.4, "other", PEOPLE, 1.0,
                                 same == (similarity >= table.threshold(at)))  # fmt: skip
     decision = decide(table, similarity, at=at, made_by=MADE_BY, unfit=unfit, second=opinion, warnings=warnings)
-    return Case(decision, left, right, table)
+    return Case(decision, left, right, table, QualityPolicy("default", (("size", 18.0),)))
 
 
 def an_explanation(similarity=0.62) -> Explanation:

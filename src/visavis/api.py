@@ -19,6 +19,7 @@ from visavis.pipeline.identify import DEFAULT_POINT, Identifier
 from visavis.pipeline.pair import DEFAULT_EXPLAINER, ExplainedPair, pair_threshold
 from visavis.pipeline.pair import explain_pair as _explained
 from visavis.pipeline.pipeline import Pipeline
+from visavis.quality.policy import QualityPolicy
 from visavis.runtime.session import EngineOptions
 from visavis.selection import Select
 from visavis.types import (
@@ -35,6 +36,7 @@ from visavis.types import (
     Templates,
     require_comparable,
 )
+from visavis.types.pooled import PoolingRule
 
 
 @lru_cache(maxsize=4)
@@ -116,18 +118,30 @@ def assess(pictures: Any, *, which: Select = "central") -> Assessment:
     return Assessment.concat([part.assessment for part in assess_stream(_default(), sources, which=which)])
 
 
-def verify(left: Any, right: Any, *, at: FMR) -> Decision:
+def verify(
+    left: Any,
+    right: Any,
+    *,
+    at: FMR,
+    quality_policy: str | Path | QualityPolicy = "default",
+    pooling: PoolingRule = "quality",
+) -> Decision:
     """Whether two sides show one person, at an operating point.
 
     Args:
         left: One picture, or several of one person.
         right: One picture, or several of one person.
         at: For example ``FMR(1e-3)``.
+        quality_policy: Which faces are good enough: ``none``, ``default``, ``strict``, a file, or a policy. A picture
+            that it refuses makes the answer ``inconclusive``; the reasons say what to ask for.
+        pooling: How several pictures of a side become one template: ``quality``, ``mean``, ``norm`` or ``best``.
 
     Raises:
         InputError: A picture that cannot be read or shows no face.
+        UsageError: An unknown policy or rule of pooling.
     """
-    return _default().verify(_many(left), _many(right), at=at)
+    pipeline = _default().under(quality_policy=quality_policy, pooling=pooling)
+    return pipeline.verify(_many(left), _many(right), at=at)
 
 
 def identify(
@@ -138,6 +152,7 @@ def identify(
     k: int = 5,
     where: Mapping[str, Any] | None = None,
     which: Select = "all",
+    quality_policy: str | Path | QualityPolicy = "default",
 ) -> list[Identification]:
     """Who, of a gallery, is in pictures; nobody is an answer.
 
@@ -149,6 +164,7 @@ def identify(
         k: Candidates of a face that are told.
         where: Search only people whose metadata have these values.
         which: ``all`` faces, or one a picture: ``largest`` or ``central``.
+        quality_policy: Which faces are good enough, as for `verify`; one that it refuses names nobody.
 
     Returns:
         An entry a picture.
@@ -156,7 +172,7 @@ def identify(
     Raises:
         InputError: The gallery cannot be opened.
         SpaceError: It was made with another model.
-        UsageError: ``k`` below 1, or an unknown selection.
+        UsageError: ``k`` below 1, an unknown selection or policy.
     """
     from visavis.gallery.index.live_index import LiveIndex
 
@@ -166,7 +182,8 @@ def identify(
             opened = Gallery.open(opened)
             stack.callback(opened.close)
         index = stack.enter_context(LiveIndex(opened))
-        return Identifier(_default(), opened, index, at=at).identify(_many(pictures), k=k, where=where, which=which)
+        pipeline = _default().under(quality_policy=quality_policy)
+        return Identifier(pipeline, opened, index, at=at).identify(_many(pictures), k=k, where=where, which=which)
 
 
 def explain_pair(

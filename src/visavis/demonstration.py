@@ -129,7 +129,7 @@ def _compared(pipeline: Pipeline, one: Side, name: str, pixels: Pixels, at: FMR)
 
 
 def _row(pipeline: Pipeline, one: Side, two: Side, name: str, at: FMR) -> Comparison:
-    case = Case(pipeline.decide(one, two, at=at), one, two, pipeline.calibration())
+    case = Case(pipeline.decide(one, two, at=at), one, two, pipeline.calibration(), pipeline.quality_policy)
     explainer = registry.create("explainer/regions", embedder=pipeline.embedder)
     (found,) = explainer.explain(one.crops, two.crops)
     return Comparison(name, _pixels(two), case, found.regions)

@@ -52,7 +52,7 @@ def draw_faces(picture: Picture, faces: Faces, *, labels: tuple[str, ...] | None
 
 
 def draw_people(picture: Picture, found: Identification) -> NDArray[np.uint8]:
-    """The picture with a box about each face and a plate with the name, or *nobody*; the picture itself is not changed.
+    """The picture with a box about each face and a plate with the name, *nobody* or *inconclusive*, in a copy.
 
     Args:
         picture: The picture that was searched.
@@ -78,7 +78,7 @@ def draw_people(picture: Picture, found: Identification) -> NDArray[np.uint8]:
     # Nobody's plates are placed last, so that they give way to names.
     for number, box in sorted(boxes.items(), key=lambda one: found.faces[one[0]].person is None):
         face = found.faces[number]
-        text, font = _written(_name(face), max(15, side // 55), instead=f"face {number}")
+        text, font = written(_name(face), max(15, side // 55), instead=f"face {number}")
         extent = pen.textbbox((0, 0), text, font=font, anchor="lt")
         margin = max(3, int(font.size) // 4)
         place = _place((extent[2] + 2 * margin, extent[3] + 2 * margin), box, (width, height), plates)
@@ -93,11 +93,12 @@ def _colour(face: IdentifiedFace) -> tuple[int, int, int]:
 
 
 def _name(face: IdentifiedFace) -> str:
-    text = "nobody" if face.person is None else face.name or face.person
+    unnamed = "inconclusive" if face.why == "inconclusive" else "nobody"
+    text = unnamed if face.person is None else face.name or face.person
     return text if len(text) <= 40 else text[:37] + "..."
 
 
-def _written(text: str, size: int, *, instead: str) -> tuple[str, Any]:
+def written(text: str, size: int, *, instead: str) -> tuple[str, Any]:
     """The text and a font that can show it; without one, the text in ASCII, or another where nothing of it is."""
     plain = ImageFont.load_default(size)
     if text.isascii():

@@ -44,13 +44,14 @@ def assess(
     threads: options.Threads = None,
     flip: options.Flip = False,
     policy: options.Policy = None,
+    quality_policy: options.QualityPolicy = "default",
     as_json: options.Json = False,
 ) -> None:
     """Quality of faces: seven measures, one fused score in 0..100, and what is wrong in plain words.
 
-    A face is unfit when it fails a limit on the card of the model: most of its comparisons would be wrong. A picture
-    that cannot be read or shows no face is a failed row with its reason; the exit code is 0 unless no picture could be
-    read at all.
+    A face is unfit when the quality policy refuses it; by default, when it fails a limit on the card of the model: most
+    of its comparisons would be wrong. A picture that cannot be read or shows no face is a failed row with its reason;
+    the exit code is 0 unless no picture could be read at all.
 
     Examples: visavis assess a.jpg b.jpg; visavis assess photos/ --out quality.csv; visavis assess a.jpg --map map.png
     """
@@ -72,6 +73,7 @@ def assess(
         policy=policy,
         minimum_size=minimum_size,
         attention=attention,
+        quality_policy=quality_policy,
     )
     parts: list[Assessed] = []
     with progress("assessing") as advance:
@@ -94,7 +96,8 @@ def assess(
         _write_maps(map_file, rows, parts)
     if as_json:
         faces = sum(row["failure"] is None for row in rows)
-        print_json({"images": len(found), "faces": faces, "limits": pipeline.assessor.limits, **about, "rows": rows})
+        about = {"quality_policy": pipeline.quality_policy.to_dict(), **about}
+        print_json({"images": len(found), "faces": faces, **about, "rows": rows})
     elif out is None:
         _print(rows, about)
 

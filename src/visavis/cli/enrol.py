@@ -48,7 +48,7 @@ def enrol(
         str | None, typer.Option("--expires", help="Date from which they are not to be found, for example 2030-12-31.")
     ] = None,
     keep_unfit: Annotated[
-        bool, typer.Option("--keep-unfit", help="Take faces that fail the quality limits of the model too.")
+        bool, typer.Option("--keep-unfit", help="Take faces that the quality policy refuses too, and note them.")
     ] = False,
     storage: Annotated[
         str | None, typer.Option("--storage", help="Of a gallery that is made: float32 (default) or int8.")
@@ -67,13 +67,14 @@ def enrol(
     threads: options.Threads = None,
     flip: options.Flip = False,
     policy: options.Policy = None,
+    quality_policy: options.QualityPolicy = "default",
     as_json: options.Json = False,
 ) -> None:
     """Put people into a gallery: a folder a person, whose name is the person's id.
 
-    Of each picture the most central large face counts. Pictures that are in the gallery already are skipped; a run
-    that was stopped or killed goes on where it was when it is started again. What could not be used is listed at the
-    end, and pictures that may show somebody else.
+    Of each picture the most central large face counts; one that the quality policy refuses is not taken. Pictures that
+    are in the gallery already are skipped; a run that was stopped or killed goes on where it was when it is started
+    again. What could not be used is listed at the end, and pictures that may show somebody else.
 
     Examples: visavis enrol people/ --gallery staff.gallery; visavis enrol a.jpg --person ann --gallery staff.gallery
     """
@@ -94,6 +95,7 @@ def enrol(
         policy=policy,
         minimum_size=minimum_size,
         calibration=calibration,
+        quality_policy=quality_policy,
     )
     book = _gallery(gallery, pipeline, storage, crops)
     with progress("enrolling") as advance:
@@ -118,6 +120,7 @@ def enrol(
         "enrolled": len(made.enrolled),
         "already": len(made.already),
         "failed": failed,
+        "quality_policy": pipeline.quality_policy.to_dict(),
         "notes": notes,
         "gallery": str(gallery),
         "space": pipeline.space.fingerprint,
@@ -246,7 +249,8 @@ def _print(document: dict[str, Any]) -> None:
         f"{shown(document['gallery'])}, space {document['space']}"
     )
     for row in document["failed"]:
-        screen.print(f"failed  {shown(row['image'])}  {row['reason']}")
+        why = f": {shown(row['message'])}" if row["reason"] == "quality" else ""
+        screen.print(f"failed  {shown(row['image'])}  {row['reason']}{why}")
     for note in document["notes"][:_SHOWN]:
         screen.print(f"note    {shown(note)}")
     if len(document["notes"]) > _SHOWN:

@@ -61,13 +61,15 @@ def identify(
     threads: options.Threads = None,
     flip: options.Flip = False,
     policy: options.Policy = None,
+    quality_policy: options.QualityPolicy = "default",
     as_json: options.Json = False,
 ) -> None:
     """Find the faces of pictures in a gallery; nobody is an answer.
 
     A face gets the person whose similarity passes the threshold by most, and no person is two faces of one picture. The
-    threshold keeps to the false positive identification rate for a gallery of this size. A picture that cannot be read
-    or shows no face is listed with its reason.
+    threshold keeps to the false positive identification rate for a gallery of this size. A face that the quality policy
+    refuses is inconclusive, with the reason and its closest person. A picture that cannot be read or shows no face is
+    listed with its reason.
 
     Examples: visavis identify party.jpg --gallery staff.gallery --draw party.png
     """
@@ -96,6 +98,7 @@ def identify(
             threads=threads,
             flip=flip,
             policy=policy,
+            quality_policy=quality_policy,
             minimum_size=minimum_size,
             calibration=calibration,
         ) as identifier,
@@ -210,7 +213,7 @@ def _line(face: IdentifiedFace) -> str:
     place = "no box" if face.box is None else " ".join(f"{value:.0f}" for value in face.box)
     if face.failure is not None:
         return f"[{place}]  failed: {shown(face.failure.message)}"
-    told = "nobody"
+    told = "inconclusive" if face.why == "inconclusive" else "nobody"
     best = face.candidates[0] if face.candidates else None
     if face.why == "taken":
         best = next((one for one in face.candidates if one.similarity >= one.threshold), best)
@@ -223,4 +226,5 @@ def _line(face: IdentifiedFace) -> str:
         told += f"  {closest}{best.similarity:.3f} {sign} {best.threshold:.3f}"
         told += "" if best.llr is None else f", llr {best.llr:+.1f}"
     told += "  (who is another face of this picture)" if face.why == "taken" else ""
-    return f"[{place}]  {told}" + ("  unfit: " + "; ".join(face.unfit) if face.unfit else "")
+    asked = f"  ask for a better picture, because {'; and because '.join(face.unfit)}" if face.unfit else ""
+    return f"[{place}]  {told}{asked}"

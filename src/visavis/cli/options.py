@@ -31,6 +31,12 @@ Threads = Annotated[
 ]
 Flip = Annotated[bool, typer.Option("--flip", help="Average in the mirrored crop; twice the time.")]
 Policy = Annotated[str | None, typer.Option("--policy", help="Licence policy: research or commercial.")]
+QualityPolicy = Annotated[
+    str,
+    typer.Option(
+        "--quality-policy", help="Which faces are good enough: none, default, strict, or a .yaml or .json file."
+    ),
+]
 MinimumSize = Annotated[float, typer.Option("--min-size", help="Leave out faces of fewer pixels (longer box side).")]
 Calibration = Annotated[
     Path | None, typer.Option("--calibration", help="Calibration that visavis calibrate wrote; else the shipped one.")
@@ -73,6 +79,8 @@ def build_pipeline(
     minimum_size: float = 0.0,
     calibration: Path | None = None,
     attention: str | None = None,
+    quality_policy: str = "default",
+    pooling: str = "quality",
 ) -> Pipeline:
     """The pipeline that the options describe.
 
@@ -97,7 +105,7 @@ def build_pipeline(
 
         scorer = own_attention_scorer(attention, engine=pipeline.engine, policy=policy)
         pipeline.assessor = pipeline.assessor.adding({"attention": scorer})
-    return pipeline
+    return pipeline.under(quality_policy=quality_policy, pooling=pooling)  # type: ignore[arg-type]
 
 
 def build_detector(

@@ -51,13 +51,19 @@ def verify(
     threads: options.Threads = None,
     flip: options.Flip = False,
     policy: options.Policy = None,
+    quality_policy: options.QualityPolicy = "default",
+    pooling: Annotated[
+        str,
+        typer.Option("--pooling", help="Several pictures of a side: quality (weighted), mean, norm, or the best one."),
+    ] = "quality",
     as_json: options.Json = False,
 ) -> None:
     """Whether two sides show one person, at an operating point that was measured.
 
     The answer is same, different or inconclusive, with the similarity, the threshold, its false match rate with
     interval and population, the likelihood ratio, the quality of each picture and what to beware of. The most
-    central large face of each picture is compared; several pictures of a side are pooled by their quality. The right
+    central large face of each picture is compared; several pictures of a side are pooled by their quality. A picture
+    that the quality policy refuses makes the answer inconclusive, and it says what to ask for. The right
     side may be a template that visavis embed stored, store.vvt::PICTURE.
 
     Examples: visavis verify a.jpg b.jpg; visavis verify a1.jpg a2.jpg -- b.jpg --at fmr=1e-4 --report why.html
@@ -80,14 +86,17 @@ def verify(
         "threads": threads,
         "flip": flip,
         "policy": policy,
+        "quality_policy": quality_policy,
+        "pooling": pooling,
     }
     pipeline = options.build_pipeline(model=model, calibration=calibration, **shared)
+    about = {"quality_policy": pipeline.quality_policy.to_dict(), "pooling": pipeline.pooling}
     if wants_stored(left, right, needs_pictures={"--report": report, "--second": second}):
         decided, side, stored = compare_stored(pipeline, left, right[0], at=point, children=children)  # type: ignore[arg-type]
         if as_json:
-            print_json({**decided.to_dict(), "left": _described(side), "right": [stored]})
+            print_json({**decided.to_dict(), **about, "left": _described(side), "right": [stored]})
         else:
-            _print(decided, {"left": side}, unfit=any(side.unfit), stored=stored["template"])
+            _print(decided, {"left": side}, unfit=any(side.short), stored=stored["template"])
         return
     other = None if second is None else _second(second, shared)
     case = pipeline.examine(
@@ -101,7 +110,8 @@ def verify(
         given = {"at": at, "children": children, "second": second, "calibration": calibration, "model": model, **shared}
         _report(report, case, pipeline, _again(left, right, given))
     if as_json:
-        print_json({**case.decision.to_dict(), "left": _described(case.left), "right": _described(case.right)})
+        sides = {"left": _described(case.left), "right": _described(case.right)}
+        print_json({**case.decision.to_dict(), **about, **sides})
     else:
         _print(case.decision, {"left": case.left, "right": case.right}, unfit=case.unfit)
 
@@ -109,12 +119,15 @@ def verify(
 def _again(left: list[str], right: list[str], given: dict[str, Any]) -> str:
     """The command that repeats the comparison."""
     words = ["visavis", "verify", *left, *(["--"] if len(left) + len(right) > 2 else []), *right]
-    usual = {"children": "unknown", "model": options.DEFAULT_MODEL}
+    usual = {
+        "children": "unknown", "model": options.DEFAULT_MODEL, "quality_policy": "default", "pooling": "quality"
+    }  # fmt: skip
     for name, value in given.items():
+        option = f"--{name.replace('_', '-')}"
         if value is True:
-            words.append(f"--{name}")
+            words.append(option)
         elif value not in (None, False, usual.get(name)):
-            words += [f"--{name}", str(value)]
+            words += [option, str(value)]
     return shlex.join([*words, "--report", "report.html"])
 
 
@@ -128,7 +141,9 @@ def _report(path: Path, case: Case, pipeline: Pipeline, command: str) -> None:
 
 def _second(name: str, shared: dict[str, Any]) -> Pipeline:
     """The pipeline of the second recogniser: fp32 on the default engine where it has no other."""
-    return options.build_pipeline(model=name, **{**shared, "engine": None, "precision": None, "flip": False})
+    return options.build_pipeline(
+        model=name, **{**shared, "engine": None, "precision": None, "flip": False, "quality_policy": "default"}
+    )
 
 
 def _sides(words: list[str]) -> tuple[list[str], list[str]]:
@@ -180,6 +195,7 @@ def _print(decision: Decision, sides: dict[str, Side], *, unfit: bool, stored: s
         for row, source in enumerate(side.sources):
             box = " ".join(f"{value:.0f}" for value in side.faces.boxes[row])
             quality = "" if side.assessment is None else f"   quality {side.assessment.fused.score[row]:.0f}"
+            quality += "   refused" if side.unfit and side.unfit[row] else ""
             out.print(f"{name:<10}  {shown(source)}   face {box}{quality}")
     if stored:
         out.print(f"right       {shown(stored)}   a stored template")

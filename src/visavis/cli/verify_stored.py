@@ -47,7 +47,6 @@ def compare_stored(
     Returns:
         The decision, the side of the pictures, and what is known of the stored template.
     """
-    from visavis.io._unreadable import printable
     from visavis.recognition.pooling import pooled_count
     from visavis.recognition.stored import stored_template
 
@@ -61,11 +60,7 @@ def compare_stored(
         at=at,
         warnings=(*side.warnings, _NOTE),
         children=children,
-        unfit=[
-            f"{printable(source)}: {reason}"
-            for source, reasons in zip(side.sources, side.unfit, strict=False)
-            for reason in reasons
-        ],
+        unfit=side.reasons,
     )
     described = {
         "template": stored,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from visavis.pipeline.context import context_of, embedded
+from visavis.pipeline.fitness import Reasons, fitness_of
 from visavis.pipeline.pipeline import Pipeline
 from visavis.pipeline.portions import chunks, shifted
 from visavis.runtime.workers import ordered_map
@@ -24,13 +25,13 @@ class Assessed:
     Attributes:
         analysis: Sources, faces and templates; ``faces.picture`` counts over the whole run.
         assessment: Every measure and the fused score.
-        unfit: Per face, each limit of the model that it fails.
+        unfit: Per face, why the quality policy of the pipeline refuses it.
         also: What was asked for beside it, of the same faces; None where nothing was.
     """
 
     analysis: Analysis
     assessment: Assessment
-    unfit: tuple[tuple[str, ...], ...]
+    unfit: Reasons
     also: Any = None
 
 
@@ -50,15 +51,14 @@ def assess_stream(
         also: What else to make of the faces of each portion while their pictures are at hand, for example
             `visavis.quality.standard.assess.assess_standard`; it goes to `Assessed.also`.
     """
-    assessor = pipeline.assessor
 
     def chunk(item: tuple[int, list[Any]]) -> Assessed:
         number, some = item
         pictures, faces = pipeline.detect(some, which=which)
         context = context_of(pipeline, pictures, faces)
-        assessment = assessor.assess(context)
+        fitness = fitness_of(pipeline, context)
         names = tuple(pictures.sources[int(row)] for row in faces.picture)
         analysis = Analysis(names, shifted(faces, number * _CHUNK), embedded(context))
-        return Assessed(analysis, assessment, assessor.unfit(assessment), None if also is None else also(context))
+        return Assessed(analysis, fitness.assessment, fitness.unfit, None if also is None else also(context))
 
     yield from ordered_map(chunk, enumerate(chunks(sources, _CHUNK)), workers=pipeline.engine.workers)

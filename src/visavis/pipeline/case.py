@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from visavis.calibration.table import Calibration
 from visavis.pipeline.side import Side
+from visavis.quality.policy import QualityPolicy
 from visavis.types import Decision
 
 
@@ -18,14 +19,16 @@ class Case:
         left: The first side.
         right: The second side.
         calibration: Where the threshold and its error rates come from.
+        policy: Which faces were good enough.
     """
 
     decision: Decision
     left: Side
     right: Side
     calibration: Calibration
+    policy: QualityPolicy
 
     @property
     def unfit(self) -> bool:
-        """Whether a face fails the quality limits: the likelihood ratio, fitted on others, does not hold then."""
-        return any(any(side.unfit) for side in (self.left, self.right))
+        """Whether a face fails the limits of the recogniser: the likelihood ratio, fitted on others, does not hold."""
+        return any(any(side.short) for side in (self.left, self.right))

@@ -27,7 +27,7 @@ def decide(
 ) -> Decision:
     """The decision on one similarity.
 
-    ``inconclusive`` when a face fails the quality limits; when the similarity lies between the thresholds of the two
+    ``inconclusive`` when the quality policy refuses a face; when the similarity lies between the thresholds of the two
     ends of the false match rate's interval, where the fit itself cannot tell on which side of the wanted rate it is;
     and when it would be ``same`` but concerns a child under 13, for whom the rate that was asked for does not hold.
 
@@ -38,7 +38,7 @@ def decide(
         counts: Pictures of the two sides.
         made_by: What computed the templates.
         children: Whether the decision concerns a child under 13, as the caller knows it.
-        unfit: Why faces fail the quality limits.
+        unfit: Why the quality policy refuses faces.
         warnings: What else the reader must know.
         quality: Assessment of both sides.
         second: A second embedder's opinion.

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 CHUNK = 16
 """Pictures of a chunk, and of a write: what a kill makes each worker do again, at most."""
-_VERSION = 2
+_VERSION = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +41,7 @@ class Enrolment:
         already: Places of those that were in the gallery before.
         failures: Those that gave no sample, in order; ``key`` is the place.
         several: By place, how many faces a picture shows of which one was enrolled.
+        unfit: By place, why the quality policy refuses a face that was enrolled all the same.
     """
 
     pictures: tuple[PersonPicture, ...]
@@ -48,6 +49,7 @@ class Enrolment:
     already: tuple[int, ...]
     failures: tuple[RowFailure, ...]
     several: dict[int, int] = field(hash=False)
+    unfit: dict[int, str] = field(hash=False, default_factory=dict)
 
     @property
     def people(self) -> tuple[str, ...]:
@@ -61,16 +63,23 @@ class Enrolment:
         return tuple(one for one in dict.fromkeys(item.person for item in self.pictures) if one not in there)
 
     def notes(self) -> list[str]:
-        """In plain words: people of whom no picture could be used, and pictures of several faces."""
+        """In plain words: people of whom no picture could be used, pictures of several faces, and poor ones."""
         given = Counter(item.person for item in self.pictures)
         missing = [
             f"nothing of {printable(person)} could be used: {given[person]} picture(s) failed"
             for person in self.missing
         ]
-        return missing + [
-            f"{printable(self.pictures[place].source.name)} shows {count} faces; the most central large one was taken"
+        several = [
+            f"{self._name(place)} shows {count} faces; the most central large one was taken"
             for place, count in sorted(self.several.items())
         ]
+        return [*missing, *several] + [
+            f"{self._name(place)} was taken although the quality policy refuses it: {why}"
+            for place, why in sorted(self.unfit.items())
+        ]
+
+    def _name(self, place: int) -> str:
+        return printable(self.pictures[place].source.name)
 
 
 def enrol(
@@ -100,7 +109,8 @@ def enrol(
         details: Name and metadata by id.
         basis: Basis of everybody's consent.
         expires: From when nobody of them is to be found any more, with a time zone.
-        keep_unfit: Take faces that fail the quality limits of the model too; else they are failed rows ``quality``.
+        keep_unfit: Take faces that the quality policy of the pipeline refuses too, and note them, as a policy that
+            warns does; else they are failed rows ``quality``.
         job: Tells this job from others on the gallery, for example the path of a folder; the names of the pictures
             when None. A job of the same name with other pictures takes the place of an unfinished one.
         progress: Called with the number of pictures done and of all.
@@ -117,8 +127,9 @@ def enrol(
         raise UsageError("there is no picture to enrol")
     info, total = gallery.info, len(given)
     info.space.require_same(pipeline.space)
+    warned = keep_unfit or pipeline.quality_policy.enrol == "warn"
     writer = PeopleWriter(gallery, details=details, basis=basis, expires=expires)
-    work = _Enrolling(pipeline, gallery, given, writer, keep_unfit, info.keep_crops)
+    work = _Enrolling(pipeline, gallery, given, writer, warned, info.keep_crops)
     told = json.dumps([{person: asdict(one) for person, one in (details or {}).items()}, basis, str(expires)])
     jobs = gallery.path.with_name(f"{gallery.path.name}.jobs")
     place = jobs / hashed([job] if job is not None else (item.source.name for item in given))[:16]
@@ -187,6 +198,7 @@ class _Enrolling:
                 "enrolled": enrolled,
                 "already": sorted({*already, *samples} - {*enrolled}),
                 "several": [(place, one.faces) for place, one in faces.items() if one.sample and one.faces > 1],
+                "unfit": [(place, "; ".join(faces[place].unfit)) for place in enrolled if faces[place].unfit],
             },
             tuple(RowFailure(str(place), why.reason, why.message) for place, why in sorted(refused.items())),
         )
@@ -208,6 +220,7 @@ class _Enrolling:
             "made_by": self.pipeline.made_by.to_dict(),
             "minimum_size": getattr(self.pipeline.detector, "minimum_size", None),
             "keep_unfit": self.keep_unfit,
+            "quality_policy": self.pipeline.quality_policy.to_dict(),
             "told": told,
         }
         people = [item.person for item in self.pictures]
@@ -223,4 +236,5 @@ def _read(ledger: JobLedger, pictures: tuple[PersonPicture, ...]) -> Enrolment:
         tuple(place for result in results for place in result["already"]),
         tuple(ledger.failures()),
         {place: count for result in results for place, count in result["several"]},
+        {place: why for result in results for place, why in result["unfit"]},
     )

@@ -9,6 +9,7 @@ from visavis.gallery.sample import NewSample
 from visavis.io.source import Source
 from visavis.pipeline.central import central_faces
 from visavis.pipeline.context import context_of, embedded
+from visavis.pipeline.fitness import fitness_of
 from visavis.pipeline.inputs import InputRecord, opened
 from visavis.pipeline.pipeline import DECODED_SIDE, PORTION_PIXELS, Pipeline
 from visavis.types import Failure, Picture, Pictures
@@ -35,11 +36,13 @@ class FaceSample:
         sample: The face; None where there is none.
         failure: Why there is none.
         faces: How many faces the picture shows.
+        unfit: Why the quality policy refuses a face that was taken all the same.
     """
 
     sample: NewSample | None
     failure: Failure | None = None
     faces: int = 0
+    unfit: tuple[str, ...] = ()
 
 
 def face_samples(
@@ -51,7 +54,7 @@ def face_samples(
         pipeline: Reads, detects, aligns, embeds and assesses; on the calling thread alone when that is a worker's.
         pictures: One or more.
         keep_crops: Give the aligned crops along.
-        keep_unfit: Give also faces that fail the quality limits of the model.
+        keep_unfit: Give also faces that the quality policy refuses.
     """
     read: list[Picture | Failure] = []
     records: list[InputRecord] = []
@@ -79,12 +82,12 @@ def _portion(
     faces, counts = central_faces(pipeline.detector, pictures)
     context = context_of(pipeline, pictures, faces)
     crops, templates = context.crops, embedded(context)
-    assessment = pipeline.assessor.assess(context)
-    unfit = pipeline.assessor.unfit(assessment)
+    fitness = fitness_of(pipeline, context)
+    unfit = fitness.unfit
     for row, (person, record, failure) in enumerate(zip(people, records, templates.status, strict=True)):
         found = int(counts[row])
         if failure is None and unfit[row] and not keep_unfit:
-            failure = Failure("quality", f"the face fails the quality limits of the model: {'; '.join(unfit[row])}")
+            failure = Failure("quality", f"take a better picture, because {'; and because '.join(unfit[row])}")
         if failure is not None:
             yield FaceSample(None, failure, found)
             continue
@@ -95,10 +98,10 @@ def _portion(
             sha256=record.sha256,
             box=(left, top, right, bottom),
             score=float(faces.score[row]),
-            quality=float(assessment.fused.score[row]),
+            quality=float(fitness.assessment.fused.score[row]),
             norm=float(templates.norms[row]),
             vector=templates.vectors[row],
             crop=crops.pixels[row] if keep_crops else None,
             crop_template=crops.template,
         )
-        yield FaceSample(sample, None, found)
+        yield FaceSample(sample, None, found, unfit[row])

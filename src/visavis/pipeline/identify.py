@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 DEFAULT_POINT = FPIR(1e-2)
 """Of a hundred strangers one is taken for somebody."""
 
-_SPARE = 8
+SPARE = 8
 """Candidates that are looked at beyond those that are told."""
 
 
@@ -32,8 +32,9 @@ class Identifier:
 
     A face shows the person whose similarity passes the threshold by most. The threshold is that of the false positive
     identification rate in a gallery of this many people, by the calibration of the pipeline, and for a person of
-    several samples that of so many. The faces of one picture are assigned together: no person is two of them. People
-    whose time or consent has ended are never returned.
+    several samples that of so many. The faces of one picture are assigned together: no person is two of them. A face
+    that the quality policy of the pipeline refuses is nobody: its candidates are told, and the answer is inconclusive.
+    People whose time or consent has ended are never returned.
 
     Args:
         pipeline: From pictures to templates.
@@ -148,7 +149,7 @@ class Identifier:
         analysis = assessed.analysis
         _, starts, counts = np.unique(analysis.faces.picture, return_index=True, return_counts=True)
         # With a candidate for each face, two faces of one person always leave the other a next one.
-        depth = max(k + _SPARE, int(counts.max(initial=0)))
+        depth = max(k + SPARE, int(counts.max(initial=0)))
         found = self.search.candidates(analysis.templates, depth=depth, scope=scope, told=k)
         for start, count in zip(starts.tolist(), counts.tolist(), strict=True):
             failure = analysis.faces.status.failures[start] if count == 1 else None
@@ -158,6 +159,7 @@ class Identifier:
                 search=scope.terms,
                 space=self.pipeline.space.fingerprint,
                 made_by=self.pipeline.made_by,
+                quality_policy=self.pipeline.quality_policy.name,
                 failure=failure,
             )
 
@@ -165,7 +167,8 @@ class Identifier:
         self, assessed: Assessed, found: Sequence[Sequence[PersonCandidate]], rows: range, scope: Scope, k: int
     ) -> tuple[IdentifiedFace, ...]:
         """The faces of one picture."""
-        named = self.search.named([found[row] for row in rows], scope)
+        # A face that the policy refuses names nobody, and takes nobody from the others.
+        named = self.search.named([() if assessed.unfit[row] else found[row] for row in rows], scope)
         return tuple(
             self._face(assessed, row, found[row], person, scope, k) for row, person in zip(rows, named, strict=True)
         )
@@ -180,7 +183,8 @@ class Identifier:
         k: int,
     ) -> IdentifiedFace:
         faces, failure = assessed.analysis.faces, assessed.analysis.templates.status.failures[row]
-        why = "" if named is not None or failure is not None else self._why(candidates, scope)
+        unfit = assessed.unfit[row]
+        why = "" if named is not None or failure is not None else self._why(candidates, scope, refused=bool(unfit))
         who = max(candidates, key=lambda one: self.search.evidence(one, scope)) if why == "taken" else named
         shown = [*candidates[:k], *([who] if who is not None and who not in candidates[:k] else [])]
         quality = float(assessed.assessment.fused.score[row])
@@ -194,11 +198,13 @@ class Identifier:
             candidates=tuple(shown),
             why=why,
             quality=None if np.isnan(quality) else round(quality, 2),
-            unfit=assessed.unfit[row],
+            unfit=unfit,
             failure=failure,
         )
 
-    def _why(self, candidates: Sequence[PersonCandidate], scope: Scope) -> str:
+    def _why(self, candidates: Sequence[PersonCandidate], scope: Scope, *, refused: bool) -> str:
+        if refused:
+            return "inconclusive"
         if not candidates:
             return "empty-gallery"
         above = any(self.search.evidence(candidate, scope) >= 0 for candidate in candidates)

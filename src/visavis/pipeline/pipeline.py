@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from copy import copy
+from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -12,10 +14,10 @@ from visavis.calibration.table import Calibration, shipped
 from visavis.errors import SpaceError, UsageError
 from visavis.geometry import TEMPLATES
 from visavis.io import read_batch
-from visavis.io._unreadable import printable
 from visavis.pipeline.between import calibration_between
 from visavis.pipeline.case import Case
 from visavis.pipeline.decide import Children, decide
+from visavis.pipeline.fitness import assessor_of, policy_of
 from visavis.pipeline.models import (
     DEFAULT_DETECTOR,
     DEFAULT_EMBEDDER,
@@ -27,8 +29,7 @@ from visavis.pipeline.models import (
 from visavis.pipeline.portions import chunks, shifted
 from visavis.pipeline.side import Side
 from visavis.pipeline.side_of import side_of
-from visavis.quality.assessor import Assessor
-from visavis.quality.extra import extra_scorers
+from visavis.quality.policy import QualityPolicy
 from visavis.recognition.pooling import pooled_count
 from visavis.runtime.session import EngineOptions
 from visavis.runtime.workers import ordered_map
@@ -46,6 +47,7 @@ from visavis.types import (
     TemplateSpace,
     require_comparable,
 )
+from visavis.types.pooled import PoolingRule, check_pooling
 from visavis.types.protocols import Aligner, Detector
 
 CHUNK = 32
@@ -83,9 +85,12 @@ class Pipeline:
         calibration: Operating points of one's own, fitted in this pipeline's space. When None, those beside the
             model's file (``NAME.onnx.calibration.json``) if they were fitted in this space, else the shipped ones.
         policy: Licence policy, ``research`` or ``commercial``.
+        quality_policy: Which faces are good enough: ``none``, ``default``, ``strict``, a file, or a policy.
+        pooling: How several pictures of a side become one template; see `visavis.types.pooled.pooling_weights`.
 
     Raises:
         ModelError: A part is unknown, missing or refused.
+        UsageError: A quality policy that does not fit this model, or an unknown rule of pooling.
         SpaceError: The calibration was fitted in another space.
     """
 
@@ -99,6 +104,8 @@ class Pipeline:
         minimum_size: float = 0.0,
         calibration: Calibration | None = None,
         policy: str | None = None,
+        quality_policy: str | Path | QualityPolicy = "default",
+        pooling: PoolingRule = "quality",
     ) -> None:
         self.engine = engine or EngineOptions.default()
         if detector is None:
@@ -117,6 +124,23 @@ class Pipeline:
                 f"{self.space.fingerprint}; fit it with this detector, rule and model"
             )
         self._calibration = calibration or calibration_beside(self.embedder, self.space.fingerprint)
+        self._judge(quality_policy, pooling)
+
+    def under(
+        self, *, quality_policy: str | Path | QualityPolicy | None = None, pooling: PoolingRule | None = None
+    ) -> Pipeline:
+        """The same pipeline with another quality policy or another rule of pooling; the networks are shared.
+
+        Raises:
+            UsageError: A policy that does not fit this model, or an unknown rule.
+        """
+        other = copy(self)
+        other._judge(quality_policy or self.quality_policy, pooling or self.pooling)
+        return other
+
+    def _judge(self, policy: str | Path | QualityPolicy, pooling: PoolingRule) -> None:
+        self.quality_policy = policy_of(policy, self.assessor, recogniser=self.space.recogniser)
+        self.pooling = check_pooling(pooling)
 
     @property
     def made_by(self) -> Provenance:
@@ -245,7 +269,7 @@ class Pipeline:
         if second is not None:
             opinion = second.opinion(left, right, at=at, first=decision)
             decision = self.decide(one, two, at=at, children=children, second=opinion)
-        return Case(decision, one, two, calibration)
+        return Case(decision, one, two, calibration, self.quality_policy)
 
     def decide(
         self, left: Side, right: Side, *, at: FMR, children: Children = "unknown", second: SecondOpinion | None = None
@@ -253,21 +277,15 @@ class Pipeline:
         """The decision on two sides of this pipeline; see `examine`."""
         require_comparable(left.template, right.template)
         self._own(left.template)
-        unfit = [
-            f"{printable(source)}: {reason}"
-            for side in (left, right)
-            for source, reasons in zip(side.sources, side.unfit, strict=False)
-            for reason in reasons
-        ]
         assessed = left.assessment is not None and right.assessment is not None
         return decide(
             self.calibration(),
             _cosine(left.template, right.template),
             at=at,
-            counts=(len(left), len(right)),
+            counts=(pooled_count(left.template.space), pooled_count(right.template.space)),
             made_by=self.made_by,
             children=children,
-            unfit=unfit,
+            unfit=[*left.reasons, *right.reasons],
             warnings=(*left.warnings, *right.warnings),
             quality=(left.assessment, right.assessment) if assessed else None,  # type: ignore[arg-type]
             second=second,
@@ -327,7 +345,7 @@ class Pipeline:
             at: The operating point.
             warnings: What else the reader must know.
             children: Whether a child under 13 is concerned, as the caller knows it.
-            unfit: Why faces fail the quality limits, where the caller knows their pictures.
+            unfit: Why the quality policy refuses faces, where the caller knows their pictures.
 
         Raises:
             SpaceError: The templates are of different spaces, or of another space than the calibration.
@@ -356,12 +374,6 @@ class Pipeline:
                 f"these templates are of space {templates.space.fingerprint}, this pipeline's is "
                 f"{self.space.fingerprint}; compare them with the pipeline that made them"
             )
-
-
-def assessor_of(embedder: Any) -> Assessor:
-    """The assessor of an embedder: the limits on its card, if it has one, and the extra scorers that fit it."""
-    limits = getattr(getattr(embedder, "card", None), "quality_limits", ())
-    return Assessor(limits=limits, extra=extra_scorers(embedder))
 
 
 def _cosine(left: Templates, right: Templates) -> float:

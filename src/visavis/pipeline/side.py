@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from visavis.pipeline.fitness import Reasons, asked_for
 from visavis.pipeline.inputs import InputRecord
 from visavis.types import Assessment, Crops, Faces, Pictures, Templates
 
@@ -18,9 +19,10 @@ class Side:
         faces: The face that was taken of each picture.
         crops: The aligned faces.
         templates: The template of each face.
-        template: One row: the single template, or the mean of several, weighted by their quality.
+        template: One row: the single template, or what the pipeline pools of several.
         assessment: Quality of each face.
-        unfit: Per picture, why its face fails the quality limits of the model; empty where it does not.
+        unfit: Per picture, why the quality policy refuses its face; empty where it does not.
+        short: Per picture, why its face fails the limits on the card of the recogniser, whatever the policy.
         warnings: What the reader must know, for example that a picture shows several faces.
     """
 
@@ -31,13 +33,19 @@ class Side:
     templates: Templates
     template: Templates
     assessment: Assessment | None = None
-    unfit: tuple[tuple[str, ...], ...] = ()
+    unfit: Reasons = ()
+    short: Reasons = ()
     warnings: tuple[str, ...] = ()
 
     @property
     def sources(self) -> tuple[str, ...]:
         """Path or member name of each picture."""
         return self.pictures.sources
+
+    @property
+    def reasons(self) -> list[str]:
+        """What to ask for in place of the pictures that the policy refuses."""
+        return asked_for(self.sources, self.unfit)
 
     def __len__(self) -> int:
         return len(self.pictures)

@@ -11,6 +11,7 @@ from visavis.errors import NoFaceError, UnreadableError, UsageError
 from visavis.io._unreadable import printable
 from visavis.pipeline.central import central_faces
 from visavis.pipeline.context import context_of, embedded
+from visavis.pipeline.fitness import fitness_of, let_pass
 from visavis.pipeline.inputs import opened
 from visavis.pipeline.side import Side
 from visavis.recognition.pooling import pool
@@ -47,10 +48,21 @@ def side_of(pipeline: Pipeline, sources: Sequence[Any], *, min_side: int) -> Sid
         f"{printable(pictures.sources[row])} shows {counts[row]} faces; the most central large one was compared"
         for row in np.flatnonzero(counts > 1)
     ]
-    assessment = pipeline.assessor.assess(context)
-    pooled = pool(templates, by="quality", quality=assessment.fused.score)
-    unfit = pipeline.assessor.unfit(assessment)
-    return Side(inputs, pictures, faces, context.crops, templates, pooled, assessment, unfit, tuple(warnings))
+    fitness = fitness_of(pipeline, context)
+    pooled = pool(templates, by=pipeline.pooling, quality=fitness.assessment.fused.score)
+    warnings += let_pass(pictures.sources, fitness.unfit, fitness.short, pipeline.quality_policy.name)
+    return Side(
+        inputs,
+        pictures,
+        faces,
+        context.crops,
+        templates,
+        pooled,
+        fitness.assessment,
+        fitness.unfit,
+        fitness.short,
+        tuple(warnings),
+    )
 
 
 def _require_all(pictures: Pictures, status: Status) -> None:

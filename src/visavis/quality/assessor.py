@@ -1,4 +1,4 @@
-"""The assessor: every measure of each face, one fused score, and why a face fails the limits of a model."""
+"""The assessor: every measure of each face, and one fused score."""
 
 from __future__ import annotations
 
@@ -105,27 +105,6 @@ class Assessor:
         fusion = WITH_NORM if "norm" in fitting else WITHOUT_NORM
         return Assessment(measures, fusion.fuse(measures))
 
-    def unfit(self, assessment: Assessment) -> tuple[tuple[str, ...], ...]:
-        """Per face, in plain words, each limit that it fails; empty for a face that keeps them, or failed before.
-
-        Raises:
-            UsageError: The assessment lacks a measure that has a limit.
-        """
-        found: list[list[str]] = [[] for _ in range(len(assessment))]
-        for name, limit in self.limits.items():
-            quality, scale = assessment.measure(name), self.scorers[name].scale
-            for row, raw in enumerate(quality.raw.tolist()):
-                if scale.worse(raw, limit):
-                    found[row].append(_failure(quality, row, limit, scale))
-        return tuple(tuple(reasons) for reasons in found)
-
 
 def _applies(scorer: ScaledScorer, context: FaceContext) -> bool:
     return not isinstance(scorer, ConditionalScorer) or scorer.applies(context)
-
-
-def _failure(quality: Quality, row: int, limit: float, scale: Grading) -> str:
-    unit = f" {quality.unit}" if quality.unit else ""
-    side = "least" if scale.rising else "most"
-    figure = f"{quality.measure} {quality.raw[row]:.3g}{unit}, the {side} that counts is {limit:g}"
-    return f"{quality.reasons[row]} ({figure})" if quality.reasons[row] else figure

@@ -251,13 +251,21 @@ def _quality(record: Mapping[str, Any]) -> str:
     rows = [["fused score", *(_score(entry["quality"]) for _, entry in entries)]]
     rows += [[text(name), *(_measure(entry["quality"], name) for _, entry in entries)] for name in names]
     if any(entry["unfit"] for _, entry in entries):
-        rows.append(["below the limits", *("<br>".join(map(_bad, entry["unfit"])) or "no" for _, entry in entries)])
+        rows.append(["refused", *("<br>".join(map(_bad, entry["unfit"])) or "no" for _, entry in entries)])
     return section(
         "Quality of the pictures",
         table(head, rows),
         '<p class="soft"><small>Scores run from 0 to 100, higher is better; beside them the raw value and what is '
-        "wrong.</small></p>",
+        f"wrong. {text(_policy(record['quality_policy']))}</small></p>",
     )
+
+
+def _policy(policy: Mapping[str, Any]) -> str:
+    """Which faces were good enough, in words."""
+    asked = [f"{name} {limit:g}" for name, limit in policy["limits"].items()]
+    asked += [f"a score of {name} of {least:g}" for name, least in policy["scores"].items()]
+    told = f"asks for {', '.join(asked)} or better" if asked else "asks for nothing"
+    return f"The quality policy {policy['name']} {told}."
 
 
 def _short(name: str) -> str:

@@ -55,6 +55,7 @@ def case_record(
         "schema": SCHEMA_ID,
         "time": (time or datetime.now(UTC)).astimezone(UTC).isoformat(timespec="seconds"),
         "decision": _decision(case),
+        "quality_policy": case.policy.to_dict(),
         "evidence": None if explanation is None else _evidence(explanation, explained),
         "left": _side(case.left),
         "right": _side(case.right),

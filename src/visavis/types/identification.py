@@ -61,9 +61,10 @@ class IdentifiedFace:
         candidates: The closest persons, best first; whom the face shows, or who is taken, stands after them where it
             is none of them. Empty for a failed face.
         why: Why it is nobody: ``empty-gallery``, ``below-threshold``, or ``taken``: every candidate above the
-            threshold is another face of the picture; empty where somebody was found or the face failed.
+            threshold is another face of the picture; or ``inconclusive``: the quality policy refuses the face. Empty
+            where somebody was found or the face failed.
         quality: Fused quality 0..100; None where it was not assessed.
-        unfit: Each quality limit of the model that the face fails: its similarities deserve less trust.
+        unfit: Why the quality policy refuses the face; empty where it does not.
         failure: Why the face gave no template; None where it did.
     """
 
@@ -152,6 +153,7 @@ class Identification:
         search: The operating point, and the gallery.
         space: Fingerprint of the template space.
         made_by: Engine, precision and versions.
+        quality_policy: Name of the quality policy; empty where none was asked.
         failure: Why the picture has no faces here: unreadable, or ``no-face``; None where it has.
     """
 
@@ -160,6 +162,7 @@ class Identification:
     search: SearchTerms
     space: str
     made_by: Provenance
+    quality_policy: str = ""
     failure: Failure | None = field(default=None)
 
     def __post_init__(self) -> None:
@@ -179,7 +182,13 @@ class Identification:
         record: dict[str, Any] = {"image": self.image, "faces": [face.to_dict() for face in self.faces]}
         if self.failure is not None:
             record["failed"] = _failed(self.failure)
-        return {**record, "search": self.search.to_dict(), "space": self.space, "made_by": self.made_by.to_dict()}
+        return {
+            **record,
+            "search": self.search.to_dict(),
+            "quality_policy": self.quality_policy,
+            "space": self.space,
+            "made_by": self.made_by.to_dict(),
+        }
 
 
 def _is_box(box: Box) -> bool:

@@ -53,7 +53,7 @@ def test_extra_scorers_come_last_and_only_where_they_fit():
     assert found.names == (*SCORERS, "darkness") and more.assess(context(CROPS[:1])).names == tuple(SCORERS)
     np.testing.assert_array_equal(found.fused.raw, plain.assess(context(CROPS)).fused.raw)
     assert more.limits == plain.limits and tuple(plain.scorers) == tuple(SCORERS)
-    assert Assessor(limits={"darkness": 10}, extra={"darkness": _Darkness()}).unfit(found)[0]
+    assert Assessor(limits={"darkness": 10}, extra={"darkness": _Darkness()}).limits == {"darkness": 10}
     with pytest.raises(UsageError, match="size is built in"):
         plain.adding({"size": _Darkness()})
 
@@ -104,31 +104,9 @@ def test_reasons_are_gathered():
         assert words in reasons
 
 
-@pytest.mark.parametrize(
-    ("limits", "options", "words"),
-    [
-        ({"size": 18}, {"side": 17.0}, "the face is 17 pixels high (size 17 pixels, the least that counts is 18)"),
-        (
-            {"norm": 8.5},
-            {"norms": 8.4},
-            "the recogniser finds little to go by (norm 8.4, the least that counts is 8.5)",
-        ),
-        ({"pose": 1.0}, {"points": turned(1.4, 0, 0)}, "the most that counts is 1"),
-    ],
-)
-def test_a_face_that_fails_a_limit_is_told_why(limits, options, words):
-    assessor = Assessor(limits=limits)
-    bad, good = assessor.assess(context(CROPS[:2], failed=(1,), **options)), assessor.assess(context(CROPS))
-    assert len(assessor.unfit(bad)[0]) == 1 and words in assessor.unfit(bad)[0][0]
-    assert assessor.unfit(bad)[1] == (), "a failed face has its failure already"
-    assert assessor.unfit(good) == ((),) * 4
-
-
-def test_limits_are_of_known_measures_that_were_assessed():
+def test_limits_are_of_known_measures():
     with pytest.raises(UsageError, match="no quality measure beauty; known: size"):
         Assessor(limits={"beauty": 1})
-    with pytest.raises(UsageError, match="norm"):
-        Assessor(limits=[("norm", 8.5)]).unfit(Assessor().assess(_unembedded()))
 
 
 def test_limits_travel_with_the_card():

@@ -64,7 +64,8 @@ def test_the_schema_is_one_and_describes_every_property():
 def _places(value, path=()):
     """Every object of a record, by the way to it; free ones aside."""
     if isinstance(value, dict):
-        if path[-1:] not in (("provenance",), ("contract",), ("measures",), ("quality_limits",)):
+        free = (("provenance",), ("contract",), ("measures",), ("quality_limits",), ("limits",), ("scores",))
+        if path[-1:] not in free:
             yield path
             for name, inner in value.items():
                 yield from _places(inner, (*path, name))

@@ -29,6 +29,7 @@ class Component:
         deviation: How the raw value differs from that of the standard's reference implementation; empty for nothing.
         raw: From a context to raw values ``(N,)``; None for a component of pixels.
         pixels: From one aligned face to its raw value; None for a component of places.
+        rising: Whether higher raw values are better; None where both ends are bad.
     """
 
     name: str
@@ -39,6 +40,7 @@ class Component:
     deviation: str = ""
     raw: Raw | None = None
     pixels: Callable[[StandardFace], float] | None = None
+    rising: bool | None = True
 
     def column(self, context: FaceContext, raw: NDArray[np.float64]) -> Quality:
         """The column of raw values ``(N,)``; a value that is not a number scores 0, a failed row nothing."""

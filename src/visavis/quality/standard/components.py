@@ -60,19 +60,19 @@ _ALL = (
     ),
     Component(
         "luminance_mean", "7.3.4.2", "share of white", luminance_mean_score, "the face is too dark or too bright",
-        _ELLIPSE, pixels=luminance_mean,
+        _ELLIPSE, pixels=luminance_mean, rising=None,
     ),
     Component(
         "luminance_variance", "7.3.4.3", "share of white, squared", luminance_variance_score,
-        "the face is flat, or half in the light and half in the dark", _ELLIPSE, pixels=luminance_variance,
+        "the face is flat, or half in the light and half in the dark", _ELLIPSE, pixels=luminance_variance, rising=None,
     ),
     Component(
         "under_exposure", "7.3.5", "share", Sigmoid(0.92, 0.05, height=120, offset=0.832, sign=-1),
-        "the face is nearly black", _NO_OCCLUSION, pixels=under_exposure,
+        "the face is nearly black", _NO_OCCLUSION, pixels=under_exposure, rising=False,
     ),
     Component(
         "over_exposure", "7.3.6", "share", over_exposure_score, "parts of the face are burnt out", _NO_OCCLUSION,
-        pixels=over_exposure,
+        pixels=over_exposure, rising=False,
     ),
     Component(
         "dynamic_range", "7.3.7", "bits", dynamic_range_score, "the face has few levels of brightness", _ELLIPSE,
@@ -85,7 +85,7 @@ _ALL = (
     ),
     Component(
         "natural_colour", "7.3.10", "CIELAB distance", Sigmoid(0, 10, height=200, offset=1, sign=-1),
-        "the colour of the face is none of skin", "five points align the face", pixels=natural_colour,
+        "the colour of the face is none of skin", "five points align the face", pixels=natural_colour, rising=False,
     ),
     Component(
         "inter_eye_distance", "7.4.8", "pixels", Sigmoid(70, 20), "the eyes are few pixels apart", _EYES,
@@ -93,7 +93,7 @@ _ALL = (
     ),
     Component(
         "head_size", "7.4.9", "share of the height", head_size_score, "the head is small or large in the picture",
-        _CHIN, raw=geometry.head_size,
+        _CHIN, raw=geometry.head_size, rising=None,
     ),
     Component(
         "margin_left", "7.4.10", "eye distances", _SIDE_MARGIN, "the face is cut off, or nearly, at the left", _EYES,
@@ -113,15 +113,15 @@ _ALL = (
     ),
     Component(
         "head_pose_yaw", "7.4.11.2", "degrees", angle_score, "the head is turned to the side", _POSE,
-        raw=_angle(0),
+        raw=_angle(0), rising=None,
     ),
     Component(
         "head_pose_pitch", "7.4.11.3", "degrees", angle_score, "the head is tilted up or down", _POSE,
-        raw=_angle(1),
+        raw=_angle(1), rising=None,
     ),
     Component(
         "head_pose_roll", "7.4.11.4", "degrees", angle_score, "the head leans to a shoulder", _POSE,
-        raw=_angle(2),
+        raw=_angle(2), rising=None,
     ),
 )  # fmt: skip
 COMPONENTS = MappingProxyType({component.name: component for component in _ALL})

@@ -6,8 +6,7 @@ from pathlib import Path
 
 from visavis import registry
 from visavis._require import require
-from visavis.errors import UsageError
-from visavis.io.files import read_file
+from visavis.io.yaml_file import read_mapping
 from visavis.training.recipes.recipe import RecogniserRecipe
 
 
@@ -24,13 +23,7 @@ def read_recipe(recipe: str | Path) -> RecogniserRecipe:
         found = registry.load(registry.resolve(text, kind="recipe"))
         assert isinstance(found, RecogniserRecipe)
         return found
-    yaml = require("yaml", extra="train", why="a recipe in YAML")
-    try:
-        record = yaml.safe_load(read_file(Path(text)))
-    except (yaml.YAMLError, ValueError, RecursionError) as error:
-        raise UsageError(f"{text} is not YAML: {' '.join(str(error).split())[:300]}") from error
-    if not isinstance(record, dict):
-        raise UsageError(f"{text} holds no recipe: it must be a mapping with backbone, loss and training")
+    record = read_mapping(text, what="recipe", holds="backbone, loss and training")
     return RecogniserRecipe.from_record(record)
 
 
