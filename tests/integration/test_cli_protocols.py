@@ -122,6 +122,21 @@ def test_tinyface(capfd, tmp_path, rng):
     assert "none of the 3 pictures" in call(capfd, *words[:3]).refused(3)
 
 
+def test_ijbs(capfd, tmp_path, rng):
+    for side, subjects in (("gallery_1", "ab"), ("gallery_2", "cd"), ("probes", "abcd")):
+        (tmp_path / side).mkdir()
+        lines = ["template,subject,medium,file"]
+        for subject in subjects:
+            (tmp_path / side / f"{subject}.png").write_bytes(png(pattern(rng)))
+            lines.append(f"{subject},{subject},0,{side}/{subject}.png")
+        (tmp_path / f"{side}.csv").write_text("\n".join(lines))
+    words = ("evaluate", "ijbs", tmp_path, "--aligned", "--resamples", "5")
+    record = call(capfd, *words, "--weighting", "norm2", "--json").json
+    assert (record["kind"], record["probes"], record["gallery_1_mated"]) == ("ijbs", 4, 2)
+    assert "gallery_2.tpir_at_fpir.1e-1" in call(capfd, *words).out
+    assert "norm2" in call(capfd, *words, "--weighting", "sum").refused(2)
+
+
 def test_megaface(capfd, tmp_path, rng):
     for person in "ab":
         (tmp_path / "probes" / person).mkdir(parents=True)

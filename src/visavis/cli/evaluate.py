@@ -10,6 +10,7 @@ import typer
 from visavis.cli import options
 from visavis.cli.evaluate_bin import bin_sets
 from visavis.cli.evaluate_ijb import ijb
+from visavis.cli.evaluate_ijbs import ijbs
 from visavis.cli.evaluate_low_resolution import low_resolution
 from visavis.cli.evaluate_megaface import megaface
 from visavis.cli.evaluate_open_set import open_set
@@ -29,6 +30,7 @@ app = typer.Typer(no_args_is_help=True, help="Measure accuracy on labelled pictu
 app.command("quality")(quality)
 app.command("bin")(bin_sets)
 app.command("ijb")(ijb)
+app.command("ijbs")(ijbs)
 app.command("rfw")(rfw)
 app.command("tinyface")(tinyface)
 app.command("low-resolution")(low_resolution)
