@@ -12,6 +12,11 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "train",
         "Our small vision transformer, taught in the same way",
     ),
+    "recipe/visavis-low": (
+        "visavis.training.recipes.own:LOW_RESOLUTION",
+        "train",
+        "The default recogniser's companion for faces of few pixels: visavis-s, taught on small crops",
+    ),
     "recipe/arcface-casia": (
         "visavis.training.recipes.published:ARCFACE_CASIA",
         "train",

@@ -1,0 +1,223 @@
+r"""Low-resolution recognition on LFW: plain recognisers, four trainings of one, and the companion of the default.
+
+    for NAME in recognizability full lora dual_lora; do
+        visavis train benchmarks/low_resolution/NAME.yaml --data packs/celeba --data packs/utk \
+            --develop packs/develop --out RUNS/NAME
+    done
+    python benchmarks/low_resolution.py measure --data ../shared/data --runs RUNS [ROW ...]
+    python benchmarks/low_resolution.py write
+
+``measure`` takes all rows, or those that are named, and keeps the others of docs/results/low-resolution.json; a row
+whose run is not there is passed over. People are those of role ``test`` with two pictures, two pictures of each. Rows
+that are measured together share detection and crops. ``write`` makes the page and the plot of what is measured.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import tempfile
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from visavis import Pipeline
+from visavis.protocols.labelled import read_labelled
+from visavis.protocols.low_resolution import embed_sizes, low_resolution_result, two_pictures
+from visavis.protocols.report.low_resolution_plot import write_low_resolution
+from visavis.protocols.sized_pictures import FULL, Sizes
+from visavis.runtime.machine import machine
+from visavis.training.recipes.export import export_run
+from visavis.training.recipes.trained import read_run
+
+RESULTS = Path(__file__).parents[1] / "docs" / "results"
+DEFAULT, COMPANION, PLAIN = "sface.2021dec", "visavis-low", "visavis-vit-t"
+DRAWN = ("default", "companion", "companion, default gallery", "visavis-vit-t", "dual LoRA", "RI training")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row of the table: who makes the probes' templates, and who the gallery's.
+
+    Attributes:
+        model: A name, or the folder of a run below RUNS.
+        gallery: The other model; the same one when empty.
+        run: Whether ``model`` is a run.
+    """
+
+    model: str
+    gallery: str = ""
+    run: bool = False
+
+
+ROWS = {
+    "default": Row(DEFAULT),
+    "companion": Row(COMPANION),
+    "companion, default gallery": Row(COMPANION, DEFAULT),
+    "visavis-s": Row("visavis-s"),
+    "visavis-vit-t": Row(PLAIN),
+    "RI training": Row("recognizability", run=True),
+    "full fine-tuning": Row("full", run=True),
+    "LoRA": Row("lora", run=True),
+    "dual LoRA": Row("dual_lora", run=True),
+}
+
+
+def measure(data: Path, runs: Path | None, wanted: list[str]) -> None:
+    chosen = two_pictures(read_labelled(data / "lfw" / "lfw.tar", role="test"))
+    sizes = Sizes()
+    path = RESULTS / "low-resolution.json"
+    record = json.loads(path.read_text()) if path.exists() else {"rows": {}}
+    with tempfile.TemporaryDirectory() as scratch:
+        rows = {name: row for name, row in ROWS.items() if name in wanted and _there(row, runs)}
+        made: dict[str, Pipeline] = {}
+        for row in rows.values():
+            for model in filter(None, (row.model, row.gallery)):
+                made.setdefault(model, _pipeline(model, row.run, runs, Path(scratch)))
+        people = dict(zip(made, embed_sizes(list(made.values()), chosen, sizes, progress=_told), strict=True))
+        for name, row in rows.items():
+            other = row.gallery or row.model
+            result = low_resolution_result(
+                made[row.model], made[other], people[row.model], people[other], chosen, sizes=sizes
+            ).to_dict()
+            record["rows"][name] = {**result, "trained": _trained(row, runs)}
+            print(name, result["figures"][f"rank.1@{sizes.names[0]}"]["value"], flush=True)
+    record |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+    record["rows"] = {name: record["rows"][name] for name in ROWS if name in record["rows"]}
+    path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _there(row: Row, runs: Path | None) -> bool:
+    return not row.run or (runs is not None and (runs / row.model / "checkpoints").is_dir())
+
+
+def _pipeline(model: str, run: bool, runs: Path | None, scratch: Path) -> Pipeline:
+    if not run or runs is None:
+        return Pipeline(model=model)
+    return Pipeline(model=export_run(read_run(runs / model), scratch / f"{model}.onnx", licence="measured only").path)
+
+
+def _trained(row: Row, runs: Path | None) -> dict[str, Any] | None:
+    """Steps, seconds and the trained share of a run; None for a model that is as it is."""
+    if not row.run or runs is None:
+        return None
+    run = json.loads((runs / row.model / "run.json").read_text())
+    head, *lines = (runs / row.model / "log.csv").read_text().splitlines()
+    last = dict(zip(head.split(","), lines[-1].split(","), strict=True))
+    share = (run.get("trained") or {}).get("share", 1.0)
+    return {"share": share, "steps": int(last["step"]), "seconds": float(last["seconds"])}
+
+
+def _told(done: int, of: int) -> None:
+    if done % 512 == 0 or done == of:
+        print(f"{done} of {of} pictures", flush=True)
+
+
+def write() -> None:
+    record = json.loads((RESULTS / "low-resolution.json").read_text())
+    (RESULTS / "low-resolution.md").write_text(page(record))
+    write_low_resolution(
+        RESULTS / "low-resolution.svg", {name: record["rows"][name] for name in DRAWN if name in record["rows"]}
+    )
+
+
+def page(record: dict[str, Any]) -> str:
+    rows = record["rows"]
+    first = next(iter(rows.values()))
+    sizes = first["settings"]["sizes"]
+    lines = [
+        "# Faces of 8 to 32 pixels",
+        "",
+        "Made by `benchmarks/low_resolution.py`; what it means is in [the guide](../guides/low-resolution.md).",
+        f"LFW people of role `test` with two pictures: {first['people']:,}, two pictures each, drawn once. One is",
+        "enrolled as it is, the other is reduced whole (`down-cubic`) until its face has so many pixels, and detected",
+        "and aligned there. A face that is not found is a rejection. Intervals are 95 % over people, in the JSON.",
+        "The default recogniser was trained on web photos of celebrities, whom LFW shows too.",
+        "",
+        *_table(rows, sizes, "rank.1", "Rank 1", shares=True),
+        *_table(rows, sizes, "tar_at_far.1e-2", "TAR at FAR 1e-2 (oracle threshold, of each size and row)"),
+        "![Rank 1 and false match rate over the size of the face](low-resolution.svg)",
+        "",
+        "## Strangers look alike when they are small",
+        "",
+        "The threshold that users get was measured on full pictures, for a false match rate of 1e-3. This is the rate",
+        "within each size, over all pairs of different people: of a small probe against full pictures,",
+        "",
+        *_rates(rows, sizes, "fmr"),
+        "and of two small pictures:",
+        "",
+        *_rates(rows, [size for size in sizes if size != FULL], "fmr_both"),
+        "Mated pairs that are missed there, small against full:",
+        "",
+        *_rates(rows, sizes, "fnmr"),
+        "Mean similarity of two different people, both small:",
+        "",
+        *_means(rows, sizes),
+        *_failed(first, sizes),
+    ]
+    return "\n".join(lines)
+
+
+def _head(sizes: list[str], *, shares: bool = False) -> list[str]:
+    more = ["trained share"] if shares else []
+    names = ["row", *more, *sizes]
+    return [f"| {' | '.join(names)} |", "|" + "---|" * len(names)]
+
+
+def _table(rows: dict[str, Any], sizes: list[str], key: str, title: str, *, shares: bool = False) -> list[str]:
+    lines = [f"## {title}", "", *_head(sizes, shares=shares)]
+    for name, row in rows.items():
+        trained = row["trained"]
+        share = [] if not shares else ["" if trained is None else f"{100 * trained['share']:.2f} %"]
+        cells = [f"{row['figures'][f'{key}@{size}']['value']:.3f}" for size in sizes]
+        lines.append(f"| {' | '.join([name, *share, *cells])} |")
+    return [*lines, ""]
+
+
+def _rates(rows: dict[str, Any], sizes: list[str], key: str) -> list[str]:
+    lines = _head(sizes)
+    for name, row in rows.items():
+        found = [row["figures"].get(f"{key}@{size}") for size in sizes]
+        if all(found):
+            cells = [_rate(one) for one in found]
+            lines.append(f"| {name} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _rate(figure: dict[str, Any]) -> str:
+    low, high = figure["interval"]
+    few = "" if figure["enough_events"] else " (few events)"
+    if figure["value"] < 0.01:
+        return f"{figure['value']:.1e} ({low:.1e} .. {high:.1e}){few}"
+    return f"{figure['value']:.3f} ({low:.3f} .. {high:.3f}){few}"
+
+
+def _means(rows: dict[str, Any], sizes: list[str]) -> list[str]:
+    lines = _head(sizes)
+    for name, row in rows.items():
+        cells = [f"{value:.3f}" for value in row["curves"]["nonmated_both"]]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _failed(row: dict[str, Any], sizes: list[str]) -> list[str]:
+    told = ", ".join(f"{100 * row['figures'][f'failed@{size}']['value']:.1f} % at {size}" for size in sizes)
+    return [f"Probes in which no face was found, in every row: {told}.", ""]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=("measure", "write"))
+    parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--runs", type=Path)
+    given = parser.parse_args()
+    if given.what == "measure":
+        measure(given.data, given.runs, given.rows or list(ROWS))
+    else:
+        write()
+
+
+if __name__ == "__main__":
+    main()
