@@ -47,17 +47,7 @@ def calibrate_attention(
     embedder = pipeline.embedder
     if not isinstance(embedder, OnnxEmbedder) or not embedder.tells_attention:
         raise UsageError(f"{pipeline.made_by.model} does not tell its attention; make it with attending_embedder")
-    if faces < LEAST:
-        raise UsageError(f"an attention calibration needs {LEAST} faces or more; got {faces}")
-    order = np.random.default_rng(seed).permutation(len(labelled.names))[:faces]
-    names = [labelled.names[row] for row in sorted(order)]
-    crops = _crops(pipeline, labelled, names, progress)
-    if len(crops) < LEAST:
-        raise InputError(
-            f"{len(crops)} of {len(names)} pictures show a face; an attention calibration needs {LEAST} or more",
-            reason="labelled",
-        )
-    people = len({labelled.people[row] for row in order})
+    crops, people = drawn_faces(pipeline, labelled, faces=faces, seed=seed, progress=progress)
     return rounded(
         fit_attention(
             lambda pixels: embedder.attention(pixels).mean(axis=1),
@@ -69,8 +59,26 @@ def calibrate_attention(
     )
 
 
-def _crops(pipeline: Pipeline, labelled: Labelled, names: list[str], progress: Progress | None) -> NDArray[np.uint8]:
-    """The aligned crops of the pictures that show a face."""
+def drawn_faces(
+    pipeline: Pipeline, labelled: Labelled, *, faces: int, seed: int, progress: Progress | None = None
+) -> tuple[NDArray[np.uint8], int]:
+    """Aligned crops of some pictures that are drawn, uint8 RGB ``(N, H, W, 3)``, and the number of people drawn.
+
+    Args:
+        pipeline: Detects and aligns.
+        labelled: Pictures.
+        faces: Number of pictures to draw; all when there are fewer.
+        seed: Of the draw.
+        progress: Called with the number of pictures done and of all.
+
+    Raises:
+        UsageError: Too few faces are asked for.
+        InputError: Too few of the pictures show a face.
+    """
+    if faces < LEAST:
+        raise UsageError(f"a calibration of a network's quality needs {LEAST} faces or more; got {faces}")
+    order = np.random.default_rng(seed).permutation(len(labelled.names))[:faces]
+    names = [labelled.names[row] for row in sorted(order)]
     parts = []
     for start in range(0, len(names), _CHUNK):
         some = [labelled.store.get(name) for name in names[start : start + _CHUNK]]
@@ -78,4 +86,11 @@ def _crops(pipeline: Pipeline, labelled: Labelled, names: list[str], progress: P
         parts.append(found.pixels[found.ok])
         if progress is not None:
             progress(min(start + _CHUNK, len(names)), len(names))
-    return np.concatenate(parts)
+    crops = np.concatenate(parts)
+    if len(crops) < LEAST:
+        raise InputError(
+            f"{len(crops)} of {len(names)} pictures show a face; a calibration of a network's quality needs {LEAST} or "
+            "more",
+            reason="labelled",
+        )
+    return crops, len({labelled.people[row] for row in order})

@@ -26,6 +26,11 @@ ENTRIES = {
         "",
         "guessed recognizability of a recogniser that was trained to tell it",
     ),
+    "quality/distance": (
+        "visavis.quality.distance:DistanceScorer",
+        "",
+        "distance from what a recogniser makes of unrecognisable images",
+    ),
     "quality/landmark": (
         "visavis.quality.landmark:LandmarkScorer",
         "",

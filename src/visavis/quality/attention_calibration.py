@@ -6,15 +6,14 @@ import json
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from importlib.resources import files
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from visavis.cards import LocalFile, WeightCard
+from visavis.cards import WeightCard
 from visavis.errors import ModelError
-from visavis.io.files import is_file
+from visavis.quality.beside import record_beside
 from visavis.quality.blur_ladder import LEAST_CORRELATION, Ladder, Measure, blur_ladder
 
 SUFFIX = ".attention.json"
@@ -153,13 +152,10 @@ def attention_calibration(card: WeightCard) -> AttentionCalibration | None:
     Raises:
         ModelError: There is one beside the file, and it cannot be read or is of other weights.
     """
-    beside = calibration_path(card)
-    if beside is None or not is_file(beside):
+    there = record_beside(card, SUFFIX, reason="model.attention")
+    if there is None:
         return _shipped().get(card.sha256)
-    try:
-        record = json.loads(beside.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise ModelError(f"{beside} cannot be used: {error}", reason="model.attention") from error
+    beside, record = there
     found = AttentionCalibration.from_dict(record, name=str(beside))
     if card.sha256 and found.sha256 != card.sha256:
         raise ModelError(
@@ -186,15 +182,6 @@ def shipped_calibration(model: str) -> AttentionCalibration:
             reason="model.attention",
         )
     return found[model]
-
-
-def calibration_path(card: WeightCard) -> Path | None:
-    """Where the calibration of a network in a file of the user lies; None for other networks."""
-    source = card.sources[0] if card.sources else None
-    if not isinstance(source, LocalFile):
-        return None
-    path = Path(source.path).expanduser()
-    return path.with_name(path.name + SUFFIX)
 
 
 @cache

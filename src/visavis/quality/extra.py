@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from visavis.quality.attention import attention_scorer
+from visavis.quality.distance import distance_scorer
 from visavis.quality.landmark import landmark_scorer
 from visavis.quality.recognizability import recognizability_scorer
 
@@ -16,6 +17,7 @@ EXTRA: Mapping[str, Callable[[Any], ScaledScorer | None]] = {
     "landmark": landmark_scorer,
     "attention": attention_scorer,
     "recognizability": recognizability_scorer,
+    "distance": distance_scorer,
 }
 """By measure, from an embedder (anything with a ``card``, or None) to its `ScaledScorer`, or to None where the scorer
 does not fit that embedder."""

@@ -13,10 +13,10 @@ from visavis.quality.attention_calibration import (
     SUFFIX,
     AttentionCalibration,
     attention_calibration,
-    calibration_path,
     fit_attention,
     shipped_calibration,
 )
+from visavis.quality.beside import path_beside
 from visavis.quality.blur_ladder import SIGMAS, blur_ladder, blurred
 from visavis.recognition.own_cards import SMALL_TRANSFORMER
 
@@ -87,7 +87,7 @@ def test_a_calibration_lies_beside_its_model_and_belongs_to_its_weights(tmp_path
     )  # fmt: skip
     assert attention_calibration(card) is None
     beside = tmp_path / f"mine.onnx{SUFFIX}"
-    assert calibration_path(card) == beside and calibration_path(SMALL_TRANSFORMER) is None
+    assert path_beside(card, SUFFIX) == beside and path_beside(SMALL_TRANSFORMER, SUFFIX) is None
     beside.write_text(json.dumps(calibration.to_dict()))
     assert attention_calibration(card) == calibration
     with pytest.raises(ModelError, match="calibrate-attention"):
