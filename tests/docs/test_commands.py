@@ -399,6 +399,7 @@ def test_every_reason_is_in_the_guide() -> None:
 def test_yaml_blocks_are_parts_of_a_recipe(page: Path) -> None:
     import yaml
 
+    from visavis import registry
     from visavis.training.recipes.read import read_recipe
     from visavis.training.recipes.recipe import RecogniserRecipe
 
@@ -406,7 +407,8 @@ def test_yaml_blocks_are_parts_of_a_recipe(page: Path) -> None:
         if block.kind == "yaml":
             changed = {**read_recipe("small").to_record(), **yaml.safe_load("\n".join(block.lines))}
             recipe = RecogniserRecipe.from_record(changed)
-            recipe.loss.build("loss", dimension=8, classes=3)
+            has_classes = getattr(registry.load(registry.resolve(recipe.loss.name, kind="loss")), "has_classes", False)
+            recipe.loss.build("loss", **({"dimension": 8, "classes": 3} if has_classes else {}))
 
 
 def test_every_extra_is_on_the_first_page() -> None:

@@ -89,6 +89,9 @@ def train(
 
 def _tell(outcome: Outcome, out: Path, as_json: bool) -> None:
     """How the run ended."""
+    from visavis.training.recipes.run import trained_of
+
+    trained = trained_of(out)
     document = {
         "out": str(out),
         "ended": outcome.ended,
@@ -96,12 +99,16 @@ def _tell(outcome: Outcome, out: Path, as_json: bool) -> None:
         "checkpoint": str(outcome.checkpoint),
         "best": None if outcome.best is None else str(outcome.best),
         "develop": dict(outcome.evaluation),
+        "trained": trained,
     }
     if as_json:
         print_json(document)
         return
     screen = console()
     screen.print(f"{outcome.ended} after {outcome.step} steps; the last checkpoint is {shown(outcome.checkpoint)}")
+    if trained is not None:
+        share = f"{100 * trained['share']:.2f} % of the network"
+        screen.print(f"{trained['trained']:,} weights were trained, {share}; {trained['frozen']:,} rest")
     if outcome.evaluation:
         told = ", ".join(f"{name} {value:.4f}" for name, value in outcome.evaluation.items())
         screen.print(f"on the people set aside (oracle thresholds): {told}")

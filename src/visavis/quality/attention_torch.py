@@ -43,6 +43,11 @@ class TorchAttention:
                 "transformer without windows, such as backbone/vit-s8",
                 reason="model.attention",
             )
+        if any("trainable_lora" in name for name, _ in backbone.blocks()[-1].named_parameters()):
+            raise ModelError(
+                "the last block has adapters, and what it attends to is read from plain layers; give merged(alpha)",
+                reason="model.attention",
+            )
         self._backbone = backbone.eval()
 
     def attention(self, pixels: NDArray[np.uint8]) -> NDArray[np.float32]:

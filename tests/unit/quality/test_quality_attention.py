@@ -20,6 +20,8 @@ from visavis.runtime.weights import find_weights
 from visavis.types import Crops, FaceContext, Faces, Failure, Picture, Pictures, Status
 
 torch = pytest.importorskip("torch")
+from visavis.nn.adapters.adapted import adapt  # noqa: E402
+from visavis.nn.adapters.quality_weight import FixedWeight  # noqa: E402
 from visavis.nn.backbones.vit import ViTBackbone, ViTShape  # noqa: E402
 from visavis.nn.checkpoints.keys import to_released  # noqa: E402
 from visavis.nn.checkpoints.load import load_released  # noqa: E402
@@ -144,6 +146,17 @@ def test_networks_without_global_attention_are_refused():
         attending_embedder(SFACE, engine=ENGINE)
     with pytest.raises(UsageError, match=r"uint8 RGB \(N, H, W, 3\), one or more"):
         TorchAttention(small()).attention(PIXELS[:0])
+
+
+def test_a_network_with_adapters_is_read_once_they_are_merged():
+    adapted = adapt(small(), rank=2, begin="official").eval()
+    with pytest.raises(ModelError, match=r"give merged\(alpha\)"):
+        TorchAttention(adapted)
+    adapted.weight = FixedWeight(0.3)
+    found = TorchAttention(adapted.merged(0.3)).embed(PIXELS)[0]
+    with torch.no_grad():
+        wanted = adapted(network_input(torch.from_numpy(PIXELS), adapted.contract))
+    np.testing.assert_allclose(found, wanted.numpy(), atol=1e-4)
 
 
 def test_an_untrained_network_is_no_quality():

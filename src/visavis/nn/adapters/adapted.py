@@ -43,6 +43,7 @@ class AdaptedBackbone(Backbone):
             raise UsageError("the network has no adapters; give it some with adapt or wrap_linear")
         self.network = network
         self.contract, self.dimension, self.taps = network.contract, network.dimension, network.taps
+        self.told = network.told
         self.released = {"network.": ""} | {f"network.{ours}": theirs for ours, theirs in network.released.items()}
         self.dual = any(isinstance(layer, DualLowRankLinear) for layer in found.values())
         self.weight = weight or FixedWeight()

@@ -280,6 +280,12 @@ def run_record(
     }
 
 
+def trained_of(folder: str | Path) -> dict[str, Any] | None:
+    """How many weights a run trains, from its record: see `trained_weights`; None where it does not adapt."""
+    found: dict[str, Any] | None = json.loads(read_file(Path(folder) / RECORD)).get(TRAINED)
+    return found
+
+
 def _as_begun(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     """The record with the recipe as the run wrote it when it was begun, where both mean the same.
 
