@@ -80,6 +80,7 @@ def test_adapters_are_trained_and_nothing_else_and_the_record_says_how_many(made
         assert not torch.allclose(found(x), before(x), atol=1e-4)
 
 
+@pytest.mark.slow
 def test_full_trains_everything_as_without_the_section(made, tmp_path):
     folder, pack = made
     recipe = adapting(folder, method="full")
@@ -137,6 +138,7 @@ def test_the_exported_graph_mixes_by_itself(tmp_path):
         assert not torch.allclose(adapted.merged(0.5)(x), values, atol=1e-2)
 
 
+@pytest.mark.slow
 def test_one_adapter_a_layer_is_merged_into_the_export(tmp_path):
     adapted = small(method="lora")
     exported, found = graph(adapted, tmp_path / "one.onnx")
