@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
+import numpy as np
+
 from visavis.errors import UsageError
 from visavis.quality.assessor import Assessor
 from visavis.quality.fusion import FUSED
@@ -12,6 +14,9 @@ from visavis.quality.requirement import Requirement
 from visavis.quality.standard.assess import assess_standard
 from visavis.quality.standard.components import COMPONENTS
 from visavis.types import Assessment, FaceContext, Quality
+
+_SEES_ALL = ("norm", "attention", FUSED)
+"""Measures that fall whatever is wrong: what the others say is told with them."""
 
 
 def check_policy(policy: QualityPolicy, assessor: Assessor) -> None:
@@ -43,24 +48,20 @@ def refusals(
     Raises:
         UsageError: The policy asks for what was not measured.
     """
-    found: list[list[str]] = [[] for _ in range(len(assessment))]
     columns = _columns(policy, assessor, context, assessment)
-    for name, limit in policy.limits:
-        column = columns[name]
-        _note(
-            found, column, Requirement(name, limit, _rising(name, policy, assessor), column.unit), column.raw.tolist()
-        )
-    for name, least in policy.scores:
-        column = columns[name]
-        _note(found, column, Requirement(name, least, True, "score"), column.score.tolist())
+    asked = [
+        (Requirement(name, limit, _rising(name, policy, assessor), columns[name].unit), columns[name].raw)
+        for name, limit in policy.limits
+    ]
+    asked += [(Requirement(name, least, True, "score"), columns[name].score) for name, least in policy.scores]
+    found: list[list[str]] = [[] for _ in range(len(assessment))]
+    for requirement, values in asked:
+        measure = requirement.measure
+        wrong = assessment.fused.reasons if measure in _SEES_ALL else columns[measure].reasons
+        for row in np.flatnonzero(assessment.fused.status.ok).tolist():
+            if requirement.fails(float(values[row])):
+                found[row].append(requirement.why(float(values[row]), wrong[row]))
     return tuple(tuple(reasons) for reasons in found)
-
-
-def _note(found: list[list[str]], column: Quality, requirement: Requirement, values: list[float]) -> None:
-    fused = column.measure == FUSED  # its reasons are those of all measures
-    for row, (value, good) in enumerate(zip(values, column.status.ok.tolist(), strict=True)):
-        if good and requirement.fails(value):
-            found[row].append(requirement.why(value, "" if fused else column.reasons[row]))
 
 
 def _columns(

@@ -73,7 +73,7 @@ def test_scores_are_least_scores_of_measures_components_and_the_fused_score():
     for row in range(4):
         assert len(found[row]) == int(fused[row] < middle) + int(size[row] < 99)
     poor = next(reason for reason in found[int(fused.argmin())] if "quality scores" in reason)
-    assert f"of 100, at least {middle:g} is needed" in poor and poor.startswith("the picture is poor: quality scores")
+    assert f"of 100, at least {middle:g} is needed" in poor and poor.startswith("the recogniser finds little to go by: quality scores")
 
 
 def test_the_components_of_the_standard_can_be_asked_for(astronaut):
