@@ -24,8 +24,10 @@ def index_diversion(
 
     Args:
         scores: Float ``(B,)``: guessed indexes of faces.
-        mean: mu, of the guesses for unrecognisable images; no gradient goes to it.
-        deviation: sigma, of the same.
+        mean: mu, of the guesses for unrecognisable images. Where it has a gradient these are pushed down as faces are
+            pushed up, so that raising all guesses alike gains nothing; with a constant it does, and the next mean is as
+            much higher.
+        deviation: sigma, of the same; no gradient goes to it.
         tau: Deviations that are wanted.
         floor: sigma is not taken below this.
 
@@ -37,5 +39,5 @@ def index_diversion(
     if not (tau > 0 and floor > 0):
         raise UsageError(f"tau and the floor of sigma are above 0; got {tau} and {floor}")
     values = full_precision(scores)
-    middle, spread = (torch.as_tensor(one, device=values.device).detach() for one in (mean, deviation))
-    return (tau - (values - middle) / spread.clamp_min(floor)).clamp_min(0).mean()
+    spread = torch.as_tensor(deviation, device=values.device).detach()
+    return (tau - (values - mean) / spread.clamp_min(floor)).clamp_min(0).mean()

@@ -50,7 +50,7 @@ RECIPE = RecogniserRecipe(
     terms={"identity": Term(Named("loss/arcface", {"margin": 0.2, "scale": 32.0}), weight=0.25)},
     teacher="embedder/sface.2021dec",
     start=Start(model="visavis-vit-t"),
-    recognizability=Recognizability(limit=10.0, regression=0.3, refresh=0.5),
+    recognizability=Recognizability(limit=10.0, refresh=0.5),
     source="The full budget of system/recognizability.",
 )
 

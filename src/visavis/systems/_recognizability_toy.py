@@ -34,7 +34,7 @@ from visavis.training.recipes.recognizability import TAPS, Recognizability
 _SIDE, _DIMENSION, _NOTHING = 25, 64, 3
 _TRAINED = (25, 16, 12, 8)
 CONTRACT = InputContract("grey", mean=127.5, scale=1 / 127.5, size=(_SIDE, _SIDE))
-HOW = Recognizability(limit=10.0, dropout=0.0, regression=0.3)
+HOW = Recognizability(limit=10.0, dropout=0.0)
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def test_the_losses_are_those_counted_from_the_network():
     target = (away * (1 - others) / (1 - own + 1e-3)).clamp(0, 10).detach()
     wanted = F.smooth_l1_loss(seen["index"], target, beta=0.75) + F.smooth_l1_loss(guessed, torch.zeros(2), beta=0.75)
     torch.testing.assert_close(found["regression"], wanted)
-    hinge = (3 - (seen["index"] - network.ui.ri_mean) / network.ui.ri_std.clamp_min(1e-3)).clamp_min(0).mean()
+    hinge = (3 - (seen["index"] - guessed.mean()) / network.ui.ri_std.clamp_min(1e-3)).clamp_min(0).mean()
     torch.testing.assert_close(found["diversion"], hinge)
     both = torch.cat([seen["embedding"], seen["base"]])
     torch.testing.assert_close(found["loss"], made.loss(both, labels.repeat(2)))
@@ -83,6 +83,23 @@ def test_the_target_of_the_rejection_gets_no_gradient_and_the_prototypes_none_fr
     assert made.network.attn.fc.weight.grad is not None and made.loss.weight.grad is None
     found["regression"].backward(retain_graph=True)
     assert made.loss.weight.grad is None
+
+
+@pytest.mark.parametrize(("reach", "reached"), [("regressor", False), ("network", True)])
+def test_the_guess_teaches_the_network_only_where_that_is_asked_for(reach, reached):
+    made = task(dataclasses.replace(HOW, reach=reach))
+    found = made.step(batch(), state())
+    (found["regression"] + found["diversion"]).backward()
+    assert made.network.regressor.fc.weight.grad.any() and made.network.attn.fc.weight.grad is None
+    assert any(weight.grad is not None for weight in made.network.backbone.parameters()) is reached
+    with pytest.raises(UsageError, match="regressor, network"):
+        dataclasses.replace(HOW, reach="nobody").network(TINY.build("backbone"))
+
+
+def test_raising_all_guesses_alike_gains_nothing():
+    made = task()
+    made.step(batch(), state())["diversion"].backward()
+    assert abs(made.network.regressor.fc.bias.grad.item()) < 1e-5 < made.network.regressor.fc.weight.grad.abs().max()
 
 
 def test_crops_without_a_label_learn_no_index_and_take_part_in_the_rest():

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from typing import Literal, get_args
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +18,8 @@ from visavis.nn.layers.perceptibility import AttendedEmbedding, PerceptibilityRe
 from visavis.runtime.told import RECOGNIZABILITY
 
 BASE, PLACES, INDEX = "base", "places", "index"
+Reach = Literal["regressor", "network"]
+"""What learns from the guessed index; see `RecognizableBackbone`."""
 
 
 class Unrecognisable(nn.Module):
@@ -57,6 +60,7 @@ class RecognizableBackbone(Backbone):
         reduction: Of the attention; see `PerceptibilityAttention`.
         dropout: Of the regressor.
         fusion: Embed as the sum of base and attended unit vectors instead of the attended one.
+        reach: How far gradients of the guessed index go: to the ``regressor`` alone, or to the whole ``network``.
 
     Attributes:
         taps: Those of the backbone, and ``base``, its embedding; ``places``, the attention; ``index``, the guessed
@@ -71,14 +75,23 @@ class RecognizableBackbone(Backbone):
     told = (RECOGNIZABILITY,)
 
     def __init__(
-        self, backbone: Backbone, *, tap: str = "", reduction: int = 16, dropout: float = 0.4, fusion: bool = False
+        self,
+        backbone: Backbone,
+        *,
+        tap: str = "",
+        reduction: int = 16,
+        dropout: float = 0.4,
+        fusion: bool = False,
+        reach: Reach = "regressor",
     ) -> None:
         super().__init__()
+        if reach not in get_args(Reach):
+            raise UsageError(f"gradients of the index reach one of {', '.join(get_args(Reach))}; got {reach!r}")
         self.contract, self.dimension = backbone.contract, backbone.dimension
         renamed = backbone.released.items()
         self.released: Mapping[str, str] = {f"backbone.{ours}": f"backbone.{theirs}" for ours, theirs in renamed}
         self.map_tap, shape = map_of(backbone, tap)
-        self._shape, self.fusion = shape, fusion
+        self._shape, self.fusion, self.reach = shape, fusion, reach
         self.taps = {
             **backbone.taps,
             BASE: (self.dimension,),
@@ -106,7 +119,7 @@ class RecognizableBackbone(Backbone):
         features = self.as_map(found[self.map_tap])
         attended, places = self.attn(features)
         keep(PLACES, places)
-        index = self.regressor(features)
+        index = self.regressor(features.detach() if self.reach == "regressor" else features)
         keep(INDEX, index)
         keep(RECOGNIZABILITY, self.scaled(index))
         result: Tensor = F.normalize(base) + F.normalize(attended) if self.fusion else attended

@@ -17,7 +17,7 @@ from visavis.losses.perceptibility import PerceptibilityLoss
 from visavis.losses.recognizability import Squash, proximities, recognizability_index
 from visavis.losses.rejection import rejection
 from visavis.nn.backbones.backbone import EMBEDDING, Backbone
-from visavis.nn.backbones.recognizable import BASE, INDEX, RecognizableBackbone, Unrecognisable
+from visavis.nn.backbones.recognizable import BASE, INDEX, Reach, RecognizableBackbone, Unrecognisable
 
 TAPS = (BASE, INDEX)
 REGRESSION, DIVERSION, REJECTION = "regression", "diversion", "rejection"
@@ -34,6 +34,9 @@ class Recognizability:
         reduction: Of the attention.
         dropout: Of the regressor.
         fusion: Embed as base and attended embedding together; see `RecognizableBackbone`.
+        reach: What learns from the guessed index: the ``regressor``, which is safe, or the whole ``network``, as the
+            paper has it; the diversion's gradient is the larger the more alike unrecognisable images are guessed, and
+            can undo a small network.
         regression: alpha, weight of the regression of the index.
         diversion: beta, weight of the index diversion.
         rejection: gamma, weight of the attended embedding's distance to the base one without the unrecognisable.
@@ -50,6 +53,7 @@ class Recognizability:
     reduction: int = 16
     dropout: float = 0.4
     fusion: bool = False
+    reach: Reach = "regressor"
     regression: float = 1.0
     diversion: float = 1.0
     rejection: float = 1.0
@@ -75,7 +79,12 @@ class Recognizability:
     def network(self, backbone: Backbone) -> RecognizableBackbone:
         """The backbone with what is learnt beside it."""
         return RecognizableBackbone(
-            backbone, tap=self.tap, reduction=self.reduction, dropout=self.dropout, fusion=self.fusion
+            backbone,
+            tap=self.tap,
+            reduction=self.reduction,
+            dropout=self.dropout,
+            fusion=self.fusion,
+            reach=self.reach,
         )
 
     @torch.no_grad()
@@ -92,7 +101,8 @@ class Recognizability:
         Args:
             found: What a `RecognizableBackbone` gives: the embedding and `TAPS`, float32.
             labels: int64 ``(B,)``; a row of -1 has no index to learn and takes part in the other two.
-            nothing: Guessed indexes of unrecognisable images ``(N,)``, which should be 0, as d_UI is there.
+            nothing: Guessed indexes of unrecognisable images ``(N,)``, which should be 0, as d_UI is there, and lie
+                below those of faces.
             head: Whose centres are the prototypes.
             ui: What is known of unrecognisable images.
         """
@@ -104,6 +114,6 @@ class Recognizability:
             regression = regression + smooth(index[known][:, None], target[:, None]) * known.float().mean()
         return {
             REGRESSION: self.regression * regression,
-            DIVERSION: self.diversion * index_diversion(index, ui.ri_mean, ui.ri_std, tau=self.tau),
+            DIVERSION: self.diversion * index_diversion(index, nothing.mean(), ui.ri_std, tau=self.tau),
             REJECTION: self.rejection * rejection(found[EMBEDDING], found[BASE], ui.center),
         }
