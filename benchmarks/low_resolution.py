@@ -4,12 +4,13 @@ r"""Low-resolution recognition on LFW: plain recognisers, four trainings of one,
         visavis train benchmarks/low_resolution/NAME.yaml --data packs/celeba --data packs/utk \
             --develop packs/develop --out RUNS/NAME
     done
-    python benchmarks/low_resolution.py measure --data ../shared/data --runs RUNS [ROW ...]
+    python benchmarks/low_resolution.py measure --data ../shared/data --runs RUNS --cache CACHE [ROW ...]
     python benchmarks/low_resolution.py write
 
 ``measure`` takes all rows, or those that are named, and keeps the others of docs/results/low-resolution.json; a row
 whose run is not there is passed over. People are those of role ``test`` with two pictures, two pictures of each. Rows
-that are measured together share detection and crops. ``write`` makes the page and the plot of what is measured.
+that are measured together share detection and crops, and CACHE keeps templates by the hash of their model. ``write``
+makes the page and the plot of what is measured.
 """
 
 from __future__ import annotations
@@ -22,17 +23,29 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
+
 from visavis import Pipeline
 from visavis.protocols.labelled import read_labelled
-from visavis.protocols.low_resolution import embed_sizes, low_resolution_result, two_pictures
+from visavis.protocols.low_resolution import (
+    SizedPeople,
+    TwoPictures,
+    embed_sizes,
+    low_resolution_result,
+    two_pictures,
+)
 from visavis.protocols.report.low_resolution_plot import write_low_resolution
 from visavis.protocols.sized_pictures import FULL, Sizes
+from visavis.recognition.template_rows import template_rows
 from visavis.runtime.machine import machine
 from visavis.training.recipes.export import export_run
 from visavis.training.recipes.trained import read_run
+from visavis.types import Failure, Status, Templates
 
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 DEFAULT, COMPANION, PLAIN = "sface.2021dec", "visavis-low", "visavis-vit-t"
+RESAMPLES = 200
 DRAWN = ("default", "companion", "companion, default gallery", "visavis-vit-t", "dual LoRA", "RI training")
 
 
@@ -64,28 +77,62 @@ ROWS = {
 }
 
 
-def measure(data: Path, runs: Path | None, wanted: list[str]) -> None:
+def measure(data: Path, runs: Path | None, cache: Path, wanted: list[str]) -> None:
     chosen = two_pictures(read_labelled(data / "lfw" / "lfw.tar", role="test"))
     sizes = Sizes()
     path = RESULTS / "low-resolution.json"
-    record = json.loads(path.read_text()) if path.exists() else {"rows": {}}
     with tempfile.TemporaryDirectory() as scratch:
         rows = {name: row for name, row in ROWS.items() if name in wanted and _there(row, runs)}
         made: dict[str, Pipeline] = {}
         for row in rows.values():
             for model in filter(None, (row.model, row.gallery)):
                 made.setdefault(model, _pipeline(model, row.run, runs, Path(scratch)))
-        people = dict(zip(made, embed_sizes(list(made.values()), chosen, sizes, progress=_told), strict=True))
+        people = _templates(made, chosen, sizes, cache)
         for name, row in rows.items():
             other = row.gallery or row.model
             result = low_resolution_result(
-                made[row.model], made[other], people[row.model], people[other], chosen, sizes=sizes
+                made[row.model],
+                made[other],
+                people[row.model],
+                people[other],
+                chosen,
+                sizes=sizes,
+                resamples=RESAMPLES,
             ).to_dict()
-            record["rows"][name] = {**result, "trained": _trained(row, runs)}
+            found = json.loads(path.read_text()) if path.exists() else {"rows": {}}
+            found["rows"][name] = {**result, "trained": _trained(row, runs)}
+            found["rows"] = {key: found["rows"][key] for key in ROWS if key in found["rows"]}
+            found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+            path.write_text(json.dumps(found, indent=1) + "\n")
             print(name, result["figures"][f"rank.1@{sizes.names[0]}"]["value"], flush=True)
-    record |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
-    record["rows"] = {name: record["rows"][name] for name in ROWS if name in record["rows"]}
-    path.write_text(json.dumps(record, indent=1) + "\n")
+
+
+def _templates(made: dict[str, Pipeline], chosen: TwoPictures, sizes: Sizes, cache: Path) -> dict[str, SizedPeople]:
+    """Templates of each model, from the cache where they are kept."""
+    cache.mkdir(parents=True, exist_ok=True)
+    files = {model: cache / f"{pipeline.space.fingerprint}.npz" for model, pipeline in made.items()}
+    fresh = {model: pipeline for model, pipeline in made.items() if not files[model].exists()}
+    if fresh:
+        found = embed_sizes(list(fresh.values()), chosen, sizes, progress=_told)
+        for model, people in zip(fresh, found, strict=True):
+            sides = {"gallery": people.gallery, "probes": people.probes}
+            kept = {f"{side}@{size}": rows for side, named in sides.items() for size, rows in named.items()}
+            np.savez(files[model], **{name: rows.vectors * rows.norms[:, None] for name, rows in kept.items()})
+    return {model: _read(files[model], pipeline, sizes) for model, pipeline in made.items()}
+
+
+def _read(file: Path, pipeline: Pipeline, sizes: Sizes) -> SizedPeople:
+    with np.load(file) as kept:
+        sides = [
+            {size: _rows(kept[f"{side}@{size}"], pipeline) for size in sizes.names} for side in ("gallery", "probes")
+        ]
+    return SizedPeople(*sides)
+
+
+def _rows(raw: NDArray[np.float32], pipeline: Pipeline) -> Templates:
+    missing = Failure("no-face", "no face was found")
+    status = Status(tuple(None if fine else missing for fine in np.isfinite(raw[:, 0])))
+    return template_rows(raw, status, pipeline.space, pipeline.made_by)
 
 
 def _there(row: Row, runs: Path | None) -> bool:
@@ -212,9 +259,10 @@ def main() -> None:
     parser.add_argument("rows", nargs="*", metavar="ROW", help=", ".join(ROWS))
     parser.add_argument("--data", type=Path)
     parser.add_argument("--runs", type=Path)
+    parser.add_argument("--cache", type=Path, default=Path(tempfile.gettempdir()) / "low-resolution")
     given = parser.parse_args()
     if given.what == "measure":
-        measure(given.data, given.runs, given.rows or list(ROWS))
+        measure(given.data, given.runs, given.cache, given.rows or list(ROWS))
     else:
         write()
 

@@ -26,4 +26,9 @@ ENTRIES = {
         "",
         "our small vision transformer taught by SFace, 128-D, 0.09 GMAC: research only",
     ),
+    "embedder/visavis-low": (
+        "visavis.recognition.own_cards:LOW_RESOLUTION",
+        "",
+        "SFace's companion for faces of 8 to 32 pixels, compared with its templates, 128-D: research only",
+    ),
 }

@@ -17,7 +17,7 @@ def own_card(name: str) -> WeightCard:
     """The card of ``embedder/NAME``, whose weights come with this package.
 
     Args:
-        name: ``visavis-s`` or ``visavis-vit-t``.
+        name: ``visavis-s``, ``visavis-vit-t`` or ``visavis-low``.
     """
     record = json.loads(files("visavis").joinpath(WEIGHTS, f"{name}.card.json").read_text(encoding="utf-8"))
     source = PackageFile("visavis", f"{WEIGHTS}/{name}.onnx", "visavis")
@@ -28,3 +28,4 @@ def own_card(name: str) -> WeightCard:
 
 SMALL_MOBILENET = own_card("visavis-s")
 SMALL_TRANSFORMER = own_card("visavis-vit-t")
+LOW_RESOLUTION = own_card("visavis-low")

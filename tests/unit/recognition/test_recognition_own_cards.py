@@ -1,5 +1,6 @@
 """The recognisers of our own that ship: small, by name only, for research, calibrated."""
 
+import cv2
 import numpy as np
 import pytest
 from skimage import data as pictures
@@ -11,9 +12,10 @@ from visavis.nn.backbones.table import SIZES
 from visavis.pipeline.models import DEFAULT_EMBEDDER, create_embedder, model_card
 from visavis.runtime.session import EngineOptions
 from visavis.runtime.weights import find_weights
+from visavis.types.space import pair_fingerprint
 
-NAMES = ("visavis-s", "visavis-vit-t")
-BACKBONES = {"visavis-s": "mobilenet-slim", "visavis-vit-t": "vit-mini"}
+NAMES = ("visavis-s", "visavis-vit-t", "visavis-low")
+BACKBONES = {"visavis-s": "mobilenet-slim", "visavis-vit-t": "vit-mini", "visavis-low": "mobilenet-slim"}
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -41,3 +43,42 @@ def test_it_sees_the_same_face_in_a_mirror_and_is_like_its_teacher(name):
     assert own.vectors[0] @ own.vectors[1] > 0.8
     assert np.all((own.vectors * theirs.vectors).sum(axis=1) > 0.3)
     assert small.verify([picture], [mirrored], at=FMR(1e-3)).answer == "same"
+
+
+@pytest.fixture(scope="module")
+def pair():
+    """The default pipeline and its companion's."""
+    return Pipeline(), Pipeline(model="visavis-low")
+
+
+def test_the_companion_is_compared_with_the_default_and_with_no_other(pair):
+    plain, low = pair
+    assert low.space.comparable(plain.space) and plain.space.comparable(low.space)
+    for other in ("visavis-s", "visavis-vit-t"):
+        assert not low.space.comparable(Pipeline(model=other).space)
+    mirrored = Pipeline(model="visavis-low", flip=True)
+    assert not mirrored.space.comparable(plain.space)
+
+
+def test_a_small_probe_by_the_companion_meets_a_full_reference_by_the_default(pair):
+    """One portrait full and at a face of 16 pixels, in both spaces; a stranger in neither."""
+    plain, low = pair
+    picture = pictures.astronaut()
+    face = plain.embed([picture]).faces
+    factor = 16 / float(np.diff(face.boxes[0].reshape(2, 2), axis=0).max())
+    small = cv2.resize(picture, None, fx=factor, fy=factor, interpolation=cv2.INTER_CUBIC)
+    reference = plain.embed([picture]).templates
+    alike = [float(reference.vectors[0] @ made.embed([small]).templates.vectors[0]) for made in pair]
+    assert alike[1] > alike[0]
+    decision = low.compare(reference, low.embed([small]).templates, at=FMR(1e-2))
+    fitted = shipped(pair_fingerprint(plain.space, low.space))
+    assert decision.calibration == fitted.name and decision.threshold == pytest.approx(fitted.threshold(FMR(1e-2)))
+    assert not any("two spaces" in told for told in decision.warnings)
+    assert fitted.population == low.calibration().population
+
+
+def test_each_threshold_of_the_companion_rests_on_people_of_role_calibrate(pair):
+    plain, low = pair
+    for fitted in (low.calibration(), shipped(pair_fingerprint(plain.space, low.space))):
+        assert {*fitted.provenance["nonmated"]["roles"], *fitted.provenance["mated"]["roles"]} == {"calibrate"}
+        assert fitted.people > 1400 and fitted.points[-1].fmr <= 1e-4
