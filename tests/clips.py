@@ -30,8 +30,8 @@ def write_clip(
     """Encode frames; ``times`` in seconds make the rate variable, ``turned`` is (degrees, hflip, vflip)."""
     import av
 
-    with av.open(str(path), "w", options=options or {}) as container:
-        stream = container.add_stream(codec, rate=rate)
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream(codec, rate=rate, options=options or {})
         stream.height, stream.width = frames[0].shape[:2]
         stream.pix_fmt = pixels
         if turned is not None:
@@ -86,3 +86,12 @@ def portrait(path: Path, box: tuple[int, int, int, int], side: int) -> Pixels:
         part = opened.convert("RGB").crop(box)
     height = round(side * (box[3] - box[1]) / (box[2] - box[0]))
     return np.asarray(part.resize((side, height), Image.Resampling.LANCZOS))
+
+
+def crossing(one: Path, two: Path, *, rate: int, seconds: float = 3.0) -> list[Pixels]:
+    """The astronaut walks to the right, behind the officer, who walks to the left: 160 pixels a second each."""
+    stills = [
+        Still(portrait(one, (100, 0, 340, 260), 240), lambda second: (-60 + 160 * second, 40)),
+        Still(portrait(two, (60, 40, 460, 440), 240), lambda second: (440 - 160 * second, 70)),
+    ]
+    return [scene(stills, number / rate) for number in range(round(seconds * rate))]

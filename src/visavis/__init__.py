@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from visavis.errors import InputError, ModelError, UsageError, VisavisError
     from visavis.gallery.gallery import Gallery
     from visavis.io import read
+    from visavis.io.clip import Clip
     from visavis.pipeline.pipeline import Pipeline
     from visavis.registry import create, describe, names
     from visavis.runtime.session import EngineOptions
@@ -42,6 +43,7 @@ _HOME = {
     "VisavisError": "visavis.errors",
     "Gallery": "visavis.gallery.gallery",
     "read": "visavis.io",
+    "Clip": "visavis.io.clip",
     "Pipeline": "visavis.pipeline.pipeline",
     "create": "visavis.registry",
     "describe": "visavis.registry",
@@ -60,6 +62,7 @@ _HOME = {
 __all__ = [
     "FMR",
     "FPIR",
+    "Clip",
     "Crops",
     "Decision",
     "EngineOptions",

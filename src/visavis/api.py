@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from contextlib import ExitStack
 from functools import lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from visavis.errors import UnreadableError, UsageError
 from visavis.gallery.gallery import Gallery
 from visavis.io import Source
+from visavis.io.clip import Clip
 from visavis.pipeline.assess import assess_stream
 from visavis.pipeline.identify import DEFAULT_POINT, Identifier
 from visavis.pipeline.pair import DEFAULT_EXPLAINER, ExplainedPair, pair_threshold
@@ -36,7 +37,9 @@ from visavis.types import (
     Templates,
     require_comparable,
 )
+from visavis.types.clip_tracks import ClipTracks
 from visavis.types.pooled import PoolingRule
+from visavis.types.timeline import Timeline
 
 
 @lru_cache(maxsize=4)
@@ -50,6 +53,11 @@ def _default() -> Pipeline:
 
 def _many(pictures: Any) -> Sequence[Any]:
     """One picture is a batch of one."""
+    if isinstance(pictures, Clip):
+        raise UsageError(
+            f"{pictures.name} is a clip: detect and identify take one; for others give pictures of it, for example "
+            "[frame.picture for frame in clip.frames()]"
+        )
     if isinstance(pictures, Pictures):
         return [_row(pictures, row) for row in range(len(pictures))]
     single = isinstance(pictures, str | bytes | bytearray | Path | Picture | Source) or hasattr(pictures, "tobytes")
@@ -67,16 +75,34 @@ def _row(pictures: Pictures, row: int) -> Picture | Source:
     return Source.refused(pictures.sources[row], UnreadableError(message, reason=reason))
 
 
-def detect(pictures: Any, *, which: Select = "all") -> Faces:
+@overload
+def detect(pictures: Clip, *, which: Select = "all") -> ClipTracks: ...
+
+
+@overload
+def detect(pictures: Any, *, which: Select = "all") -> Faces: ...
+
+
+def detect(pictures: Any, *, which: Select = "all") -> Faces | ClipTracks:
     """Find faces.
 
     Args:
-        pictures: One picture or many: paths, bytes, uint8 RGB arrays ``(H, W, 3)`` or ``(N, H, W, 3)``.
+        pictures: One picture or many: paths, bytes, uint8 RGB arrays ``(H, W, 3)`` or ``(N, H, W, 3)``. Or a `Clip`.
         which: ``all``, ``largest`` or ``central``.
 
     Returns:
-        Rows grouped by picture; a picture without a face is one failed row.
+        Rows grouped by picture; a picture without a face is one failed row. Of a clip, its faces followed by place.
+
+    Raises:
+        UnreadableError: A clip that cannot be opened, or of which nothing can be decoded.
     """
+    if isinstance(pictures, Clip):
+        from visavis.pipeline.tracking.look import DetectionRoad
+        from visavis.pipeline.tracking.track_clip import track_clip
+
+        pipeline = _default()
+        road = DetectionRoad.of(pipeline.detector)
+        return track_clip(road, pictures, calibration=None, workers=pipeline.engine.workers, which=which)
     return _default().detect(_many(pictures), which=which)[1]
 
 
@@ -144,6 +170,20 @@ def verify(
     return pipeline.verify(_many(left), _many(right), at=at)
 
 
+@overload
+def identify(
+    pictures: Clip,
+    gallery: Gallery | str | Path,
+    *,
+    at: FPIR = DEFAULT_POINT,
+    k: int = 5,
+    where: Mapping[str, Any] | None = None,
+    which: Select = "all",
+    quality_policy: str | Path | QualityPolicy = "default",
+) -> Timeline: ...
+
+
+@overload
 def identify(
     pictures: Any,
     gallery: Gallery | str | Path,
@@ -153,11 +193,23 @@ def identify(
     where: Mapping[str, Any] | None = None,
     which: Select = "all",
     quality_policy: str | Path | QualityPolicy = "default",
-) -> list[Identification]:
-    """Who, of a gallery, is in pictures; nobody is an answer.
+) -> list[Identification]: ...
+
+
+def identify(
+    pictures: Any,
+    gallery: Gallery | str | Path,
+    *,
+    at: FPIR = DEFAULT_POINT,
+    k: int = 5,
+    where: Mapping[str, Any] | None = None,
+    which: Select = "all",
+    quality_policy: str | Path | QualityPolicy = "default",
+) -> list[Identification] | Timeline:
+    """Who, of a gallery, is in pictures, or appears when in a clip; nobody is an answer.
 
     Args:
-        pictures: As for `detect`.
+        pictures: As for `detect`; or a `Clip`.
         gallery: An open gallery or its file, of the default pipeline's space. To search often, keep an
             `visavis.pipeline.identify.Identifier`.
         at: The operating point.
@@ -167,10 +219,10 @@ def identify(
         quality_policy: Which faces are good enough, as for `verify`; one that it refuses names nobody.
 
     Returns:
-        An entry a picture.
+        An entry a picture; of a clip its timeline.
 
     Raises:
-        InputError: The gallery cannot be opened.
+        InputError: The gallery cannot be opened; a clip that cannot.
         SpaceError: It was made with another model.
         UsageError: ``k`` below 1, an unknown selection or policy.
     """
@@ -183,7 +235,12 @@ def identify(
             stack.callback(opened.close)
         index = stack.enter_context(LiveIndex(opened))
         pipeline = _default().under(quality_policy=quality_policy)
-        return Identifier(pipeline, opened, index, at=at).identify(_many(pictures), k=k, where=where, which=which)
+        identifier = Identifier(pipeline, opened, index, at=at)
+        if isinstance(pictures, Clip):
+            from visavis.pipeline.clip_identification import identify_clip
+
+            return identify_clip(identifier, pictures, k=k, where=where, which=which)
+        return identifier.identify(_many(pictures), k=k, where=where, which=which)
 
 
 def explain_pair(

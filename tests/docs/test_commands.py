@@ -21,6 +21,7 @@ from PIL import Image, ImageEnhance, ImageOps
 
 import planted
 import visavis
+from clips import crossing, write_clip
 from visavis import registry
 from visavis.cli.app import app
 from visavis.detection.brought import FAMILIES as DETECTORS
@@ -210,6 +211,10 @@ def samples(tmp_path_factory: pytest.TempPathFactory, astronaut: Path, officer: 
     _save(a.resize((64, 64)).resize((512, 512)), people / "Eileen_Collins/Eileen_Collins_0003.jpg")
     _save(wall, folder / "wall.jpg", people / "Grace_Hopper/Grace_Hopper_0003.jpg")
     _save(group, folder / "group.jpg")
+    frames = crossing(astronaut, officer, rate=20)
+    write_clip(folder / "door.mp4", frames, rate=20)
+    for number, frame in enumerate(frames[:30:4]):
+        _save(Image.fromarray(frame), folder / f"frames/f{number}.jpg")
     _write(folder / "broken.jpg", (folder / "a.jpg").read_bytes()[:4000])
     _write(folder / "notes.jpg", "not a picture\n")
     _write(folder / "pairs.txt", _PAIRS_TXT)

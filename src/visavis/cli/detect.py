@@ -9,7 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 import numpy as np
 import typer
 
-from visavis.cli import options
+from visavis.cli import clip_options, options
+from visavis.cli.detect_clip import detect_clip
 from visavis.cli.output import console, print_json, progress, shown
 from visavis.cli.tables import check_not_read, check_picture, check_suffix, write_table
 from visavis.errors import UnreadableError, UsageError
@@ -22,31 +23,54 @@ if TYPE_CHECKING:
     from visavis.types import Faces, Pictures
 
 _CHUNK = 32
+POINT_NAMES = tuple(
+    f"{place}_{axis}" for place in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
+)
+"""Columns of the five points in a table."""
 
 
 def detect(
-    pictures: options.Pictures,
+    pictures: clip_options.PicturesOrClip = None,
     which: Annotated[str, typer.Option("--which", help="all, largest or central.")] = "all",
     minimum_size: options.MinimumSize = 0.0,
     out: Annotated[Path | None, typer.Option("--out", help="Write a table: .csv or .parquet.")] = None,
     draw: Annotated[Path | None, typer.Option("--draw", help="Draw the faces of one picture into this file.")] = None,
+    frames: clip_options.Frames = None,
+    fps: clip_options.Fps = None,
+    start: clip_options.Start = None,
+    end: clip_options.End = None,
+    every: clip_options.Every = None,
+    rate: clip_options.Rate = None,
+    timeline: clip_options.Timeline = None,
     detector: options.Detector = None,
     device: options.Device = None,
     threads: options.Threads = None,
     policy: options.Policy = None,
     as_json: options.Json = False,
 ) -> None:
-    """Boxes, scores and five points of the faces in pictures.
+    """Boxes, scores and five points of the faces in pictures, or in a clip.
 
     A picture that cannot be read or shows no face is a failed row with its reason; the exit code is 0 unless no
-    picture could be read at all.
+    picture could be read at all. In a clip faces are followed, by place alone; no template is made.
 
-    Examples: visavis detect group.jpg --draw found.png; visavis detect photos/ --out faces.csv
+    Examples: visavis detect group.jpg --draw found.png; visavis detect door.mp4 --timeline faces.png
     """
     chosen = options.selection(which)
     check_suffix(out)
     check_picture(draw)
-    found = options.sources(pictures)
+    given = pictures or []
+    clip = clip_options.asked_clip(
+        given, frames=frames, fps=fps, start=start, end=end, every=every, rate=rate, timeline=timeline
+    )
+    if clip is not None:
+        clip_options.refuse_with_clip(draw=draw)
+        finder = options.build_detector(
+            detector, device=device, threads=threads, policy=policy, minimum_size=minimum_size
+        )
+        workers = options.engine_options(threads=threads).workers
+        detect_clip(clip, finder, which=chosen, out=out, timeline=timeline, workers=workers, as_json=as_json)
+        return
+    found = options.sources(given)
     if draw is not None and len(found) != 1:
         raise UsageError(f"--draw takes one picture; got {len(found)}")
     check_not_read(draw, found)
@@ -112,14 +136,11 @@ def _rows(names: tuple[str, ...], faces: Faces) -> list[dict[str, Any]]:
 def _columns(rows: list[dict[str, Any]]) -> dict[str, Any]:
     boxes = np.array([row["box"] or [np.nan] * 4 for row in rows], np.float32).reshape(-1, 4)
     points = np.array([np.ravel(row["points"]) if row["points"] else [np.nan] * 10 for row in rows], np.float32)
-    names = [
-        f"{place}_{axis}" for place in ("left_eye", "right_eye", "nose", "left_mouth", "right_mouth") for axis in "xy"
-    ]
     return {
         "image": [row["image"] for row in rows],
         **{name: boxes[:, index] for index, name in enumerate(("x0", "y0", "x1", "y1"))},
         "score": np.array([np.nan if row["score"] is None else row["score"] for row in rows], np.float32),
-        **{name: points.reshape(-1, 10)[:, index] for index, name in enumerate(names)},
+        **{name: points.reshape(-1, 10)[:, index] for index, name in enumerate(POINT_NAMES)},
         "status": [row["status"] for row in rows],
         "reason": [row["reason"] for row in rows],
         "message": [row["message"] for row in rows],

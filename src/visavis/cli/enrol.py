@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import time
 from collections import Counter
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from visavis.cli import options
+from visavis.cli import clip_options, options
+from visavis.cli.enrol_clip import clip_person, enrol_clip
 from visavis.cli.gallery_values import moment
 from visavis.cli.output import console, print_json, progress, shown
 from visavis.errors import InputError, ModelError, UsageError
@@ -25,15 +27,16 @@ _SHOWN = 20
 
 
 def enrol(
-    inputs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="DIR...", help="Folders or tar archives of one folder a person; pictures with --person."
-        ),
-    ],
     gallery: Annotated[Path, typer.Option("--gallery", help="The gallery; made when it is not there.")],
+    inputs: Annotated[
+        list[str] | None,
+        typer.Argument(
+            metavar="DIR...",
+            help="Folders or tar archives of one folder a person; pictures, or one video file, with --person.",
+        ),
+    ] = None,
     person: Annotated[
-        str | None, typer.Option("--person", help="Id of the one person whom all the pictures show.")
+        str | None, typer.Option("--person", help="Id of the one person whom all the pictures, or the clip, show.")
     ] = None,
     level: Annotated[
         str, typer.Option("--level", help="The folder that names the person: last (innermost) or first (outermost).")
@@ -68,22 +71,37 @@ def enrol(
     flip: options.Flip = False,
     policy: options.Policy = None,
     quality_policy: options.QualityPolicy = "default",
+    frames: clip_options.Frames = None,
+    fps: clip_options.Fps = None,
+    start: clip_options.Start = None,
+    end: clip_options.End = None,
+    every: clip_options.Every = None,
+    rate: clip_options.Rate = None,
+    track: Annotated[
+        int | None, typer.Option("--track", help="Of a clip that shows several people: number of the track.")
+    ] = None,
     as_json: options.Json = False,
 ) -> None:
     """Put people into a gallery: a folder a person, whose name is the person's id.
 
     Of each picture the most central large face counts; one that the quality policy refuses is not taken. Pictures that
     are in the gallery already are skipped; a run that was stopped or killed goes on where it was when it is started
-    again. What could not be used is listed at the end, and pictures that may show somebody else.
+    again. What could not be used is listed at the end, and pictures that may show somebody else. Of a clip the best
+    frames of one track are taken.
 
     Examples: visavis enrol people/ --gallery staff.gallery; visavis enrol a.jpg --person ann --gallery staff.gallery
     """
     from visavis.pipeline.enrolment import enrol as enrol_pictures
 
     begin = time.perf_counter()
-    end = _moment(expires)
-    found = _pictures(inputs, person, level)
-    details = {} if names is None else _details(names, found)
+    until = _moment(expires)
+    given = inputs or []
+    clip = clip_options.asked_clip(given, frames=frames, fps=fps, start=start, end=end, every=every, rate=rate)
+    if clip is None and track is not None:
+        raise UsageError("--track chooses among the people of a clip; give one video file, or --frames FOLDER")
+    found = _pictures(given if clip is None else [], person, level)
+    people = {item.person for item in found.pictures} if clip is None else {clip_person(person, level)}
+    details = {} if names is None else _details(names, people)
     pipeline = options.build_pipeline(
         model=model,
         detector=detector,
@@ -98,6 +116,22 @@ def enrol(
         quality_policy=quality_policy,
     )
     book = _gallery(gallery, pipeline, storage, crops)
+    if clip is not None:
+        (who,) = people
+        with closing(book):
+            enrol_clip(
+                clip,
+                pipeline,
+                book,
+                person=who,
+                track=track,
+                details=details.get(who),
+                basis=consent,
+                expires=until,
+                keep_unfit=keep_unfit,
+                as_json=as_json,
+            )
+        return
     with progress("enrolling") as advance:
         made = enrol_pictures(
             pipeline,
@@ -105,9 +139,9 @@ def enrol(
             found.pictures,
             details=details,
             basis=consent,
-            expires=end,
+            expires=until,
             keep_unfit=keep_unfit,
-            job="\n".join([*(str(Path(path).absolute()) for path in inputs), person or ""]),
+            job="\n".join([*(str(Path(path).absolute()) for path in given), person or ""]),
             progress=advance,
         )
     failed = _failed(made, found)
@@ -158,12 +192,11 @@ def _shared(inputs: list[str], parts: list[PeopleFolder]) -> list[str]:
     return [f"{who} is in {' and in '.join(where)}: one person" for who, where in places.items() if len(where) > 1]
 
 
-def _details(path: Path, found: PeopleFolder) -> dict[str, Any]:
+def _details(path: Path, people: set[str]) -> dict[str, Any]:
     """Names and metadata of the people who are enrolled."""
     from visavis.cli.people_table import read_people_table
 
     given = read_people_table(path)
-    people = {item.person for item in found.pictures}
     if not people & given.keys():
         raise InputError(
             f"{path} names none of the people of these pictures; its column person holds the names of their folders",

@@ -6,20 +6,23 @@ import json
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from visavis.cli import options
+from visavis.cli import clip_options, options
+from visavis.cli.clip_output import check_timeline
 from visavis.cli.gallery_values import entries
+from visavis.cli.identify_clip import tell_clip
 from visavis.cli.identify_pictures import PictureWriter, check_outputs, write_explanation
 from visavis.cli.output import console, progress, shown
 from visavis.errors import UsageError
 
 if TYPE_CHECKING:
     from visavis.pipeline.identify import Identifier
-    from visavis.types import FPIR, Identification, IdentifiedFace
+    from visavis.types import FPIR, Identification, IdentifiedFace, SearchTerms
 
     _Tell = Callable[[Identification, dict[str, Any] | None], None]
 
@@ -27,11 +30,11 @@ _INDEXES = ("auto", "exact", "hnsw")
 
 
 def identify(
-    pictures: Annotated[
-        list[str],
-        typer.Argument(help="Pictures, folders, globs, tar archives or archive.tar::member.", metavar="PHOTO..."),
-    ],
     gallery: Annotated[Path, typer.Option("--gallery", help="The gallery that visavis enrol made.")],
+    pictures: Annotated[
+        list[str] | None,
+        typer.Argument(help="Pictures, folders, globs, tar archives, or one video file.", metavar="PHOTO..."),
+    ] = None,
     at: Annotated[
         str, typer.Option("--at", help="Operating point: fpir=RATE, of searches with a stranger's face.")
     ] = "fpir=1e-2",
@@ -62,16 +65,23 @@ def identify(
     flip: options.Flip = False,
     policy: options.Policy = None,
     quality_policy: options.QualityPolicy = "default",
+    frames: clip_options.Frames = None,
+    fps: clip_options.Fps = None,
+    start: clip_options.Start = None,
+    end: clip_options.End = None,
+    every: clip_options.Every = None,
+    rate: clip_options.Rate = None,
+    timeline: clip_options.Timeline = None,
     as_json: options.Json = False,
 ) -> None:
-    """Find the faces of pictures in a gallery; nobody is an answer.
+    """Find the faces of pictures, or of a clip, in a gallery; nobody is an answer.
 
     A face gets the person whose similarity passes the threshold by most, and no person is two faces of one picture. The
     threshold keeps to the false positive identification rate for a gallery of this size. A face that the quality policy
     refuses is inconclusive, with the reason and its closest person. A picture that cannot be read or shows no face is
-    listed with its reason.
+    listed with its reason. In a clip faces are followed, and each is searched once, by its best frames.
 
-    Examples: visavis identify party.jpg --gallery staff.gallery --draw party.png
+    Examples: visavis identify party.jpg --gallery staff.gallery; visavis identify door.mp4 --gallery staff.gallery
     """
     from visavis.types import FPIR
 
@@ -83,25 +93,37 @@ def identify(
     if person is not None and explain is None:
         raise UsageError("--person says whom --explain explains; give --explain FILE.png with it")
     chosen = options.selection(which)
-    found = options.sources(pictures)
+    opened = partial(
+        _opened,
+        gallery,
+        point,
+        index,
+        model=model,
+        detector=detector,
+        engine=engine,
+        precision=precision,
+        device=device,
+        threads=threads,
+        flip=flip,
+        policy=policy,
+        quality_policy=quality_policy,
+        minimum_size=minimum_size,
+        calibration=calibration,
+    )
+    given = pictures or []
+    clip = clip_options.asked_clip(
+        given, frames=frames, fps=fps, start=start, end=end, every=every, rate=rate, timeline=timeline
+    )
+    if clip is not None:
+        clip_options.refuse_with_clip(draw=draw, explain=explain)
+        check_timeline(timeline, clip.path)
+        with opened() as identifier:
+            tell_clip(clip, identifier, top=top, where=wanted, which=chosen, timeline=timeline, as_json=as_json)
+        return
+    found = options.sources(given)
     check_outputs(draw, explain, found)
     with (
-        _opened(
-            gallery,
-            point,
-            index,
-            model=model,
-            detector=detector,
-            engine=engine,
-            precision=precision,
-            device=device,
-            threads=threads,
-            flip=flip,
-            policy=policy,
-            quality_policy=quality_policy,
-            minimum_size=minimum_size,
-            calibration=calibration,
-        ) as identifier,
+        opened() as identifier,
         progress("searching") as advance,
         _json_list() if as_json else _lines() as tell,
     ):
@@ -201,12 +223,17 @@ def _lines() -> Iterator[_Tell]:
 
     yield tell
     for answer in last:
-        terms = answer.search
-        out.print(
-            f"{terms.people} people searched at {terms.at}; rate measured on: {shown(terms.population)}", soft_wrap=True
-        )
-        for warning in terms.warnings:
-            out.print(f"note  {shown(warning)}", soft_wrap=True)
+        print_terms(answer.search)
+
+
+def print_terms(terms: SearchTerms) -> None:
+    """What was searched, at which point, and what to know."""
+    out = console()
+    out.print(
+        f"{terms.people} people searched at {terms.at}; rate measured on: {shown(terms.population)}", soft_wrap=True
+    )
+    for warning in terms.warnings:
+        out.print(f"note  {shown(warning)}", soft_wrap=True)
 
 
 def _line(face: IdentifiedFace) -> str:
@@ -224,7 +251,7 @@ def _line(face: IdentifiedFace) -> str:
         sign = ">=" if best.similarity >= best.threshold else "<"
         closest = "" if best.person == face.person else f"closest {shown(best.person)} "
         told += f"  {closest}{best.similarity:.3f} {sign} {best.threshold:.3f}"
-        told += "" if best.llr is None else f", llr {best.llr:+.1f}"
+        told += "" if best.llr is None or face.unfit else f", llr {best.llr:+.1f}"
     told += "  (who is another face of this picture)" if face.why == "taken" else ""
     asked = f"  ask for a better picture, because {'; and because '.join(face.unfit)}" if face.unfit else ""
     return f"[{place}]  {told}{asked}"

@@ -1,0 +1,1 @@
+"""Tracks of faces through a clip."""
