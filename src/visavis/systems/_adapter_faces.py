@@ -57,17 +57,18 @@ class Budget:
         steps: Steps of adapting.
         batch: Crops a step.
         rank: Of the adapters.
-        rates: Of AdamW, for all weights and for adapters.
+        rate: Of AdamW, that of PETALface.
     """
 
     images: int = 8
-    steps: int = 120
+    steps: int = 80
     batch: int = 32
     rank: int = 8
-    rates: tuple[float, float] = (3e-4, 2e-3)
+    rate: float = 5e-4
 
 
 FULL = Budget()
+METHODS: dict[str, Method] = {"full": "full", "lora": "lora", "dual": "dual_lora"}
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -156,13 +157,12 @@ def read_faces(data: Path, budget: Budget, *, test: str = TEST, role: str = "tes
 
 def four_outcomes(faces: Faces, budget: Budget, seed: int) -> dict[str, Outcome]:
     """The model as it is, trained whole, with one adapter a layer and with two; the same crops and steps."""
-    methods: dict[str, Method] = {"full": "full", "lora": "lora", "dual": "dual_lora"}
     plain = registry.create("backbone/vit-mini")
     begin_model(plain, MODEL, faces.crops[:CROPS])
     found = {"frozen": _outcome(plain.eval(), faces, 0.0)}
     with TemporaryDirectory() as folder:
         pack = Pack.write(Path(folder) / "pack", faces.crops, faces.identities, landmarks=faces.landmarks)
-        for name, method in methods.items():
+        for name, method in METHODS.items():
             recipe = _recipe(budget, method, seed)
             train_recogniser(recipe, pack, out=Path(folder) / name)
             run = read_run(Path(folder) / name)
@@ -184,11 +184,10 @@ def difference(faces: Faces, one: Sequence[Outcome], other: Sequence[Outcome]) -
 
 
 def _recipe(budget: Budget, method: Method, seed: int) -> RecogniserRecipe:
-    rate = budget.rates[method != "full"]
     settings = Settings(
         steps=budget.steps,
         seed=seed,
-        optimisers={"*": AdamW(rate=rate, clip=5.0, schedule=Cosine(warmup=0.1))},
+        optimisers={"*": AdamW(rate=budget.rate, clip=5.0, schedule=Cosine(warmup=0.1))},
         evaluate_every=None,
         checkpoint_every=budget.steps,
         tensorboard=False,
@@ -196,7 +195,8 @@ def _recipe(budget: Budget, method: Method, seed: int) -> RecogniserRecipe:
     )
     return RecogniserRecipe(
         backbone=Part("backbone/vit-mini"),
-        loss=Part("loss/cosface", {"margin": 0.2, "scale": 32.0}),
+        loss=Part("loss/distillation"),
+        teacher="embedder/sface.2021dec",
         training=settings,
         batch=budget.batch,
         augmentation=replace(Augmentation.flip_only(), shrink=0.75),

@@ -67,7 +67,7 @@ CARD = SystemCard(
     expects="That adapters which are a twentieth of the network teach it faces of very few pixels nearly as well as "
     "training all of it does, and that what it could do on whole pictures stays, which training all of it loses. Two "
     "adapters mixed by quality are as good as one within the noise of 600 probes of 40 people: more is not promised, "
-    "as in the paper, whose own gain over one adapter is a tenth of a point. Images of each quality must be adapted on: "
+    "as in the paper, whose own gain over one adapter is a tenth of a point. Images of all qualities are adapted on: "
     "with those of few pixels alone the adapter for good pictures learns nothing, or noise, and both figures fall.",
     experiment="visavis.systems.petalface:reproduce",
     files=(("quick", ()), ("full", (*CELEBRITY_FILES, "cfp_dev/cfp_dev.tar"))),
