@@ -64,10 +64,6 @@ class AttentionCalibration:
         percent = np.interp(values, self._rising_knots(), np.linspace(0, 100, _KNOTS))
         return np.where(np.isnan(values), np.nan, percent).astype(np.float32)
 
-    def worse(self, raw: float, limit: float) -> bool:
-        """Whether a raw score is worse than a limit; NaN is not."""
-        return raw < limit if self.rising else raw > limit
-
     @property
     def _sign(self) -> float:
         return 1.0 if self.rising else -1.0

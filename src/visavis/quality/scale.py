@@ -23,10 +23,6 @@ class Grading(Protocol):
         """float32 of the same shape, 0..100; NaN stays NaN."""
         ...
 
-    def worse(self, raw: float, limit: float) -> bool:
-        """Whether a raw value is worse than a limit; NaN is not."""
-        ...
-
 
 @dataclass(frozen=True, slots=True)
 class Scale:
@@ -71,7 +67,3 @@ class Scale:
             low, high = float(np.log(low)), float(np.log(high))
         score: NDArray[np.float32] = (100 * np.clip((values - low) / (high - low), 0, 1)).astype(np.float32)
         return score
-
-    def worse(self, raw: float, limit: float) -> bool:
-        """Whether a raw value is worse than a limit; NaN is not."""
-        return raw < limit if self.rising else raw > limit

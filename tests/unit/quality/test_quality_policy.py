@@ -7,7 +7,7 @@ from dataclasses import replace
 import cv2
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from test_quality_measures import context, face, grey, turned
 
@@ -49,6 +49,7 @@ def test_a_refused_face_is_told_the_value_the_limit_and_what_to_do(limits, optio
     assert refused(policy, context(CROPS, score=0.97)) == ((),) * 4
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.floats(0, 30, width=32), min_size=1, max_size=4),
     st.floats(1, 29, width=32),
@@ -73,7 +74,9 @@ def test_scores_are_least_scores_of_measures_components_and_the_fused_score():
     for row in range(4):
         assert len(found[row]) == int(fused[row] < middle) + int(size[row] < 99)
     poor = next(reason for reason in found[int(fused.argmin())] if "quality scores" in reason)
-    assert f"of 100, at least {middle:g} is needed" in poor and poor.startswith("the recogniser finds little to go by: quality scores")
+    assert f"of 100, at least {middle:g} is needed" in poor and poor.startswith(
+        "the recogniser finds little to go by: quality scores"
+    )
 
 
 def test_the_components_of_the_standard_can_be_asked_for(astronaut):

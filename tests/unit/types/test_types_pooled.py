@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from visavis.errors import UsageError
@@ -35,6 +35,7 @@ def by_hand(raw, quality, rule):
     return total / np.sqrt(sum(value * value for value in total))
 
 
+@settings(deadline=None)
 @given(st.integers(2, 9), st.integers(0, 200), st.sampled_from(["mean", "norm", "quality"]))
 def test_the_rules_are_what_they_say(count, seed, rule):
     rng = np.random.default_rng(seed)
