@@ -49,6 +49,10 @@ def short(monkeypatch):
     if importlib.util.find_spec("torch"):
         toy = importlib.import_module("visavis.systems._attention_toy")
         monkeypatch.setattr(toy, "QUICK", replace(toy.QUICK, steps=3, batch=8, views=1))
+        toy = importlib.import_module("visavis.systems._recognizability_toy")
+        monkeypatch.setattr(toy, "QUICK", replace(toy.QUICK, steps=3, more=3, batch=8, views=1))
+        toy = importlib.import_module("visavis.systems._adapter_toy")
+        monkeypatch.setattr(toy, "QUICK", replace(toy.QUICK, steps=3, more=2, batch=8, views=1))
     for name in NAMES:
         module = importlib.import_module(registry.load(name).experiment.partition(":")[0])
         monkeypatch.setattr(module, "EXPERIMENT", replace(module.EXPERIMENT, repetitions={"quick": 2, "full": 2}))

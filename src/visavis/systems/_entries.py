@@ -31,6 +31,16 @@ ENTRIES: dict[str, tuple[str, str, str]] = {
         "cluster",
         "quality of a face from its landmarks alone, a gate before the verifier",
     ),
+    "system/petalface": (
+        "visavis.systems.petalface:CARD",
+        "torch",
+        "adapters beside a frozen network, mixed by the quality of each picture, for very small faces",
+    ),
+    "system/recognizability": (
+        "visavis.systems.recognizability:CARD",
+        "torch",
+        "a network that tells how recognisable a face is, and embeds what can be made out",
+    ),
     "system/attn-fiqa": (
         "visavis.systems.attn_fiqa:CARD",
         "torch",
