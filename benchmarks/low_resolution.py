@@ -46,7 +46,7 @@ from visavis.types import Failure, Status, Templates
 RESULTS = Path(__file__).parents[1] / "docs" / "results"
 DEFAULT, COMPANION, PLAIN = "sface.2021dec", "visavis-low", "visavis-vit-t"
 RESAMPLES = 200
-DRAWN = ("default", "companion", "companion, default gallery", "visavis-vit-t", "dual LoRA", "RI training")
+DRAWN = ("default", "companion", "visavis-s", "visavis-vit-t", "full fine-tuning", "LoRA", "dual LoRA", "RI training")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +101,10 @@ def measure(data: Path, runs: Path | None, cache: Path, wanted: list[str]) -> No
             ).to_dict()
             found = json.loads(path.read_text()) if path.exists() else {"rows": {}}
             found["rows"][name] = {**result, "trained": _trained(row, runs)}
+            if row.gallery:
+                found["to_clear"] = {
+                    one: _to_clear(people[one], people[row.gallery], sizes) for one in (row.gallery, row.model)
+                }
             found["rows"] = {key: found["rows"][key] for key in ROWS if key in found["rows"]}
             found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
             path.write_text(json.dumps(found, indent=1) + "\n")
@@ -133,6 +137,12 @@ def _rows(raw: NDArray[np.float32], pipeline: Pipeline) -> Templates:
     missing = Failure("no-face", "no face was found")
     status = Status(tuple(None if fine else missing for fine in np.isfinite(raw[:, 0])))
     return template_rows(raw, status, pipeline.space, pipeline.made_by)
+
+
+def _to_clear(small: SizedPeople, clear: SizedPeople, sizes: Sizes) -> list[float]:
+    """Mean cosine of a template of each size with that of the same picture in full."""
+    reference = clear.probes[FULL].vectors
+    return [float(np.nanmean((small.probes[size].vectors * reference).sum(axis=1))) for size in sizes.names]
 
 
 def _there(row: Row, runs: Path | None) -> bool:
@@ -179,8 +189,11 @@ def page(record: dict[str, Any]) -> str:
         "Made by `benchmarks/low_resolution.py`; what it means is in [the guide](../guides/low-resolution.md).",
         f"LFW people of role `test` with two pictures: {first['people']:,}, two pictures each, drawn once. One is",
         "enrolled as it is, the other is reduced whole (`down-cubic`) until its face has so many pixels, and detected",
-        "and aligned there. A face that is not found is a rejection. Intervals are 95 % over people, in the JSON.",
-        "The default recogniser was trained on web photos of celebrities, whom LFW shows too.",
+        "and aligned there. A face that is not found is a rejection. Intervals are 95 % over people, "
+        f"{first['resamples']} resamples.",
+        "The default recogniser was trained on web photos of celebrities, whom LFW shows too. Rows with a trained share",
+        f"began as `{PLAIN}` and had {_steps(rows)} steps on the same crops (`benchmarks/low_resolution/`); they have no",
+        "calibration, so no rate at a shipped threshold.",
         "",
         *_table(rows, sizes, "rank.1", "Rank 1", shares=True),
         *_table(rows, sizes, "tar_at_far.1e-2", "TAR at FAR 1e-2 (oracle threshold, of each size and row)"),
@@ -201,9 +214,16 @@ def page(record: dict[str, Any]) -> str:
         "Mean similarity of two different people, both small:",
         "",
         *_means(rows, sizes),
+        *_clear(record.get("to_clear", {}), sizes),
         *_failed(first, sizes),
     ]
     return "\n".join(lines)
+
+
+def _steps(rows: dict[str, Any]) -> str:
+    """The number of steps of the trained rows."""
+    steps = {row["trained"]["steps"] for row in rows.values() if row["trained"]}
+    return " or ".join(str(number) for number in sorted(steps)) or "no"
 
 
 def _head(sizes: list[str], *, shares: bool = False) -> list[str]:
@@ -224,12 +244,17 @@ def _table(rows: dict[str, Any], sizes: list[str], key: str, title: str, *, shar
 
 def _rates(rows: dict[str, Any], sizes: list[str], key: str) -> list[str]:
     lines = _head(sizes)
-    for name, row in rows.items():
+    for name, row in _distinct(rows, key):
         found = [row["figures"].get(f"{key}@{size}") for size in sizes]
         if all(found):
             cells = [_rate(one) for one in found]
             lines.append(f"| {name} | {' | '.join(cells)} |")
     return [*lines, ""]
+
+
+def _distinct(rows: dict[str, Any], key: str) -> list[tuple[str, Any]]:
+    """The rows; of two small pictures none twice for another gallery."""
+    return [(name, row) for name, row in rows.items() if not key.endswith("_both") or not ROWS[name].gallery]
 
 
 def _rate(figure: dict[str, Any]) -> str:
@@ -242,9 +267,22 @@ def _rate(figure: dict[str, Any]) -> str:
 
 def _means(rows: dict[str, Any], sizes: list[str]) -> list[str]:
     lines = _head(sizes)
-    for name, row in rows.items():
+    for name, row in _distinct(rows, "nonmated_both"):
         cells = [f"{value:.3f}" for value in row["curves"]["nonmated_both"]]
         lines.append(f"| {name} | {' | '.join(cells)} |")
+    return [*lines, ""]
+
+
+def _clear(found: dict[str, list[float]], sizes: list[str]) -> list[str]:
+    if not found:
+        return []
+    lines = [
+        "Mean cosine of the template of a small picture with the default recogniser's of the same picture in full,",
+        "which is what the companion learns:",
+        "",
+        *_head(sizes),
+    ]
+    lines += [f"| `{name}` | {' | '.join(f'{value:.3f}' for value in values)} |" for name, values in found.items()]
     return [*lines, ""]
 
 

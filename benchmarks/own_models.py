@@ -9,8 +9,8 @@ takes one of them. ``ship`` exports them, fits their operating points on people 
 card, calibration and logs where the package and the documentation have them; of the companion it also says on the card
 that its templates are compared with the default's, and fits the operating points of such pairs. ``measure`` reads
 accuracy off people of role ``test``, the cosine to the teacher off packs of people that were not trained on
-(PACKS/develop and PACKS/calibrate), and times a face on one thread, in turns with the teacher; ``times`` takes the times
-alone again. Run these on a quiet machine.
+(PACKS/develop and PACKS/calibrate), and times a face on one thread, in turns with the teacher; ``times`` takes the
+times alone again. Run these on a quiet machine.
 """
 
 from __future__ import annotations
@@ -104,7 +104,8 @@ def _compatible(card: WeightCard) -> WeightCard:
         "Its templates may be compared with those of the default recogniser: it learnt that one's embedding of the "
         "clear crop."
     )
-    return replace(card, compatible_with=(SFACE.sha256,), notes=(*card.notes, told))
+    limits = "It does not beat the default recogniser on small faces, only visavis-s: docs/results/low-resolution.md."
+    return replace(card, compatible_with=(SFACE.sha256,), notes=(*card.notes, told, limits))
 
 
 def _pair_table(model: Path, sha256: str, data: Path, left_out: Collection[str]) -> Calibration:

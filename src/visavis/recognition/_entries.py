@@ -29,6 +29,6 @@ ENTRIES = {
     "embedder/visavis-low": (
         "visavis.recognition.own_cards:LOW_RESOLUTION",
         "",
-        "SFace's companion for faces of 8 to 32 pixels, compared with its templates, 128-D: research only",
+        "visavis-s taught faces of few pixels, compared with SFace's templates, 128-D: research only",
     ),
 }
