@@ -412,7 +412,7 @@ def test_demo_writes_the_sheet_and_a_report_into_a_folder(tmp_path, pictures, ca
     out = tmp_path / "answers"
     told = call(capfd, "demo", pictures / "a.png", pictures / "b.png", "--out", out).out
     assert sorted(path.name for path in out.iterdir()) == ["answers.png", "report.html", "report.json", "report.png"]
-    assert "inconclusive: blurred far more" in told and str(out / "report.html") in told.replace("\n", "")
+    assert "better picture than blurred far more" in told and str(out / "report.html") in told.replace("\n", "")
     record = json.loads((out / "report.json").read_text(encoding="utf-8"))
     assert record["decision"]["answer"] == "different" and record["evidence"]["regions"]
     for key, name in (("left", "a.png"), ("right", "b.png")):
