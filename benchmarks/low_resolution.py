@@ -192,8 +192,8 @@ def page(record: dict[str, Any]) -> str:
         "and aligned there. A face that is not found is a rejection. Intervals are 95 % over people, "
         f"{first['resamples']} resamples.",
         "The default recogniser was trained on web photos of celebrities, whom LFW shows too. Rows with a trained",
-        f"share began as `{PLAIN}` and had {_steps(rows)} steps on the same crops (`benchmarks/low_resolution/`); they have",
-        "no calibration, so no rate at a shipped threshold.",
+        f"share began as `{PLAIN}` and had {_steps(rows)} steps on the same crops (`benchmarks/low_resolution/`); they",
+        "have no calibration, so no rate at a shipped threshold.",
         "",
         *_table(rows, sizes, "rank.1", "Rank 1", shares=True),
         *_table(rows, sizes, "tar_at_far.1e-2", "TAR at FAR 1e-2 (oracle threshold, of each size and row)"),
