@@ -18,7 +18,7 @@ from visavis.types import Crops, Failure, Picture, Pictures, Templates
 FULL = "full"
 """The size of a picture that is left as it is."""
 DEFAULT = "down-cubic"
-"""The operator that neither a scorer nor a recogniser of ours was trained with."""
+"""The operator that no quality scorer was fitted with, and that `shrink` does not use."""
 Progress = Callable[[int, int], None]
 _AT_A_TIME = 16
 
