@@ -72,11 +72,8 @@ def checks(columns: list[dict[str, Any]]) -> list[str]:
 def figures(run: dict[str, Any]) -> list[str]:
     measured = [[f"`{name}`", number(value)] for name, value in run["measures"].items()]
     ranges = [[f"`{name}`", f"{low:+.4f} .. {high:+.4f}"] for name, (low, high) in run["intervals"].items()]
-    return [
-        *table(["figure, mean over the seeds", "value"], measured),
-        "",
-        *table(["difference", "95 % over test people"], ranges),
-    ]
+    intervals = ["", *table(["difference", "95 % over test people"], ranges)] if ranges else []
+    return [*table(["figure, mean over the seeds", "value"], measured), *intervals]
 
 
 def touched(run: dict[str, Any]) -> str:
