@@ -1,10 +1,12 @@
 """Adapters against what they are by definition: products of thin matrices, mixed by one number a picture."""
 
+import json
 import threading
 
 import numpy as np
 import pytest
 import torch
+from safetensors import torch as safetensors
 from torch import nn
 
 from visavis.errors import ModelError, UsageError
@@ -309,3 +311,54 @@ def test_adapters_travel_in_a_file_of_their_own(tmp_path):
     path.write_bytes(path.read_bytes()[:-7])
     with pytest.raises(ModelError, match="no file of adapters"):
         load_adapters(swin(), path)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 8])
+def test_alpha_of_another_number_of_pictures_is_refused(count):
+    adapted = adapt(vit(), rank=2).eval()
+    with mixed_by(torch.full((count,), 0.5)), pytest.raises(UsageError, match=f"{count} values for 4 pictures"):
+        adapted(pictures(4, 16))
+    with mixed_by(torch.full((4,), 0.5)):
+        assert len(adapted(pictures(4, 16))) == 4
+
+
+def test_two_adapters_with_one_alpha_are_exported_as_a_plain_network():
+    adapted = filled(adapt(vit(), rank=2, weight=FixedWeight(0.3))).eval()
+    plain = adapted.for_export()
+    assert not adapted_layers(plain)
+    with torch.no_grad():
+        torch.testing.assert_close(plain(pictures(4, 16)), adapted(pictures(4, 16)), rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda state, key: state.update({"norm.weight": torch.full((16,), 9.0)}),
+        lambda state, key: state.update({key: state[key][:1].clone()}),
+        lambda state, key: state.update({key: state[key] * float("nan")}),
+        lambda state, key: state.update({key: torch.tensor(1.0)}),
+        lambda state, key: state.update({key.replace("up", "down2"): torch.zeros(3, 16)}),
+        lambda state, key: state.update({key.replace("up", "down"): torch.zeros(99, 16)}),
+        lambda state, key: state.clear(),
+    ],
+)
+def test_a_damaged_file_of_adapters_changes_nothing(tmp_path, damage):
+    save_adapters(filled(adapt(vit(), rank=2)), tmp_path / "a.safetensors")
+    data = (tmp_path / "a.safetensors").read_bytes()
+    about = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    state = safetensors.load(data)
+    damage(state, next(key for key in state if key.endswith("qkv.trainable_lora_up.weight")))
+    (tmp_path / "b.safetensors").write_bytes(safetensors.save(state, about))
+    network = vit()
+    before = frozen_sha256(network)
+    with pytest.raises(ModelError, match=r"b\.safetensors") as found:
+        load_adapters(network, tmp_path / "b.safetensors")
+    assert found.value.reason in ("model.damaged", "model.refused")
+    assert not adapted_layers(network) and frozen_sha256(network) == before
+
+
+def test_a_scale_that_is_not_finite_is_damage(tmp_path):
+    adapted = adapt(vit(), rank=2, scale=float("inf"))
+    save_adapters(adapted, tmp_path / "a.safetensors")
+    with pytest.raises(ModelError, match="scale is finite"):
+        load_adapters(vit(), tmp_path / "a.safetensors")

@@ -9,10 +9,11 @@ from torch import Tensor, nn
 
 from visavis.errors import ModelError, UsageError
 from visavis.nn.adapters.low_rank import DualLowRankLinear
-from visavis.nn.adapters.mixing import given_alpha, mixed_by
+from visavis.nn.adapters.mixing import checked_alpha, given_alpha, mixed_by
 from visavis.nn.adapters.quality_weight import FixedWeight
 from visavis.nn.adapters.wrap_linear import TARGETS, Beginning, adapted_layers, merge_linear, wrap_linear
 from visavis.nn.backbones.backbone import Backbone, Keep
+from visavis.nn.layers.recording import recording
 
 
 class AdaptedBackbone(Backbone):
@@ -51,10 +52,14 @@ class AdaptedBackbone(Backbone):
         self.train(network.training)
 
     def embed(self, x: Tensor, keep: Keep) -> Tensor:
-        """See `Backbone.embed`."""
-        if not self.dual or given_alpha() is not None:
+        """See `Backbone.embed`; alpha of another number of pictures than ``x`` has is a UsageError."""
+        if not self.dual:
             return self.network.embed(x, keep)
-        with mixed_by(self.weight(x)):
+        given = given_alpha()
+        alpha = checked_alpha(self.weight(x) if given is None else given)
+        if not recording() and len(alpha) != len(x):
+            raise UsageError(f"alpha has {len(alpha)} values for {len(x)} pictures; give one for each of the batch")
+        with mixed_by(alpha):
             return self.network.embed(x, keep)
 
     def blocks(self) -> list[nn.Module]:
@@ -88,13 +93,15 @@ class AdaptedBackbone(Backbone):
         return merge_linear(copy.deepcopy(self.network), alpha)
 
     def for_export(self) -> Backbone:
-        """What goes into a file for inference: merged where there is one adapter a layer, else with alpha computed.
+        """What goes into a file for inference: merged where one alpha does for all pictures, else with alpha computed.
 
         Raises:
             ModelError: Alpha comes from what a graph cannot hold.
         """
         if not self.dual:
             return self.merged()
+        if isinstance(self.weight, FixedWeight):
+            return self.merged(self.weight.alpha)
         if not getattr(self.weight, "exportable", False):
             raise ModelError(
                 "the two adapters are mixed by a measure that is no part of the network, so a file would not know how; "

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import copy
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import torch
 from torch import Tensor, nn
 
 from visavis._require import require
-from visavis.errors import ModelError
+from visavis.errors import ModelError, UsageError
 from visavis.io.atomic import write_output
 from visavis.io.files import read_file
 from visavis.nn.adapters.adapted import AdaptedBackbone
@@ -68,7 +70,7 @@ def load_adapters(network: Backbone, path: str | Path, *, weight: nn.Module | No
         weight: See `AdaptedBackbone`.
 
     Raises:
-        ModelError: No such file, or adapters of another network.
+        ModelError: No such file, a damaged one, or adapters of another network; the network stays as it was.
         UsageError: The network has adapters already.
     """
     safetensors = require("safetensors.torch", extra="torch", why="a file of adapters")
@@ -78,6 +80,7 @@ def load_adapters(network: Backbone, path: str | Path, *, weight: nn.Module | No
         length = int.from_bytes(data[:8], "little")
         about = json.loads(json.loads(data[8 : 8 + length])["__metadata__"][_ABOUT])
         frozen, scale, dropout = str(about["frozen"]), float(about["scale"]), float(about["dropout"])
+        _check(state, scale, dropout)
     except Exception as error:
         raise ModelError(
             f"{path} is no file of adapters ({' '.join(str(error).split())[:150]}); write one with save_adapters",
@@ -89,9 +92,42 @@ def load_adapters(network: Backbone, path: str | Path, *, weight: nn.Module | No
             "the checkpoint that they belong to",
             reason="model.refused",
         )
+    _check_places(network, state, scale, path)
     adapted = with_adapters(network, state, name=str(path), scale=scale, dropout=dropout, weight=weight)
-    own = adapted.network.state_dict()
     with torch.no_grad():
-        for name, value in state.items():
-            own[name].copy_(value)
+        for name, value in adapted.network.state_dict().items():
+            if name in state:
+                value.copy_(state[name])
     return adapted
+
+
+def _check(state: Mapping[str, Tensor], scale: float, dropout: float) -> None:
+    """Raise ValueError for what adapters cannot be."""
+    if not state:
+        raise ValueError("it holds no weights")
+    if not math.isfinite(scale) or not 0 <= dropout < 1:
+        raise ValueError(f"the scale is finite and the dropout in [0, 1); got {scale} and {dropout}")
+    for name, value in state.items():
+        if TRAINABLE not in name or value.ndim != 2:
+            raise ValueError(f"{name} is no matrix of an adapter")
+        if not value.is_floating_point() or not bool(value.isfinite().all()):
+            raise ValueError(f"{name} is not finite")
+
+
+def _check_places(network: Backbone, state: Mapping[str, Tensor], scale: float, path: str | Path) -> None:
+    """Compare names and shapes with those of adapters in a copy, so that a refused file changes nothing."""
+    try:
+        trial = with_adapters(copy.deepcopy(network), state, name=str(path), scale=scale).network.state_dict()
+    except UsageError as error:
+        if adapted_layers(network):
+            raise
+        raise ModelError(f"{path} holds damaged adapters: {error}", reason="model.damaged") from error
+    wanted = {name: value.shape for name, value in trial.items() if TRAINABLE in name}
+    given = {name: value.shape for name, value in state.items()}
+    differing = sorted(name for name in wanted | given if wanted.get(name) != given.get(name))
+    if differing:
+        raise ModelError(
+            f"{path} holds damaged adapters: {differing[0]} is missing, unknown or of another shape; write the file "
+            "again with save_adapters",
+            reason="model.damaged",
+        )

@@ -83,19 +83,6 @@ class RecogniserRecipe:
                 "symmetry, classifier and adaptation out"
             )
         self._check_adaptation()
-        if self.recognizability is not None and (self.symmetry or self.classifier or self.adaptation):
-            raise UsageError(
-                "recognizability trains the whole network on whole faces, with all prototypes in one place; leave "
-                "symmetry, classifier and adaptation out"
-            )
-        if self.adaptation is None:
-            return
-        if self.start is None:
-            raise UsageError(
-                "adaptation needs a start, the run or model that is adapted: start: {model: visavis-vit-t}"
-            )
-        if self.start.only and self.adaptation.method != "full":
-            raise UsageError("adapters rest what they do not train by themselves; leave only of start out")
 
     def _check_adaptation(self) -> None:
         if self.adaptation is None:
