@@ -137,7 +137,10 @@ def a_case(
         same = second >= 0.4
         opinion = SecondOpinion("embedder/other", "same" if same else "different", second, 0.4, "other", PEOPLE, 1.0,
                                 same == (similarity >= table.threshold(at)))  # fmt: skip
-    decision = decide(table, similarity, at=at, made_by=MADE_BY, unfit=unfit, second=opinion, warnings=warnings)
+    short = left.low or right.low
+    decision = decide(
+        table, similarity, at=at, made_by=MADE_BY, unfit=unfit, short=short, second=opinion, warnings=warnings
+    )
     return Case(decision, left, right, table, QualityPolicy("default", (("size", 18.0),)))
 
 

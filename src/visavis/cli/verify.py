@@ -96,7 +96,7 @@ def verify(
         if as_json:
             print_json({**decided.to_dict(), **about, "left": _described(side), "right": [stored]})
         else:
-            _print(decided, {"left": side}, unfit=any(side.short), stored=stored["template"])
+            _print(decided, {"left": side}, unfit=side.low, stored=stored["template"])
         return
     other = None if second is None else _second(second, shared)
     case = pipeline.examine(

@@ -61,6 +61,7 @@ def compare_stored(
         warnings=(*side.warnings, _NOTE),
         children=children,
         unfit=side.reasons,
+        short=side.low,
     )
     described = {
         "template": stored,

@@ -31,4 +31,4 @@ class Case:
     @property
     def unfit(self) -> bool:
         """Whether a face fails the limits of the recogniser: the likelihood ratio, fitted on others, does not hold."""
-        return any(any(side.short) for side in (self.left, self.right))
+        return self.left.low or self.right.low

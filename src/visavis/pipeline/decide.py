@@ -21,6 +21,7 @@ def decide(
     made_by: Provenance,
     children: Children = "unknown",
     unfit: Sequence[str] = (),
+    short: bool = False,
     warnings: Sequence[str] = (),
     quality: tuple[Assessment, Assessment] | None = None,
     second: SecondOpinion | None = None,
@@ -39,6 +40,7 @@ def decide(
         made_by: What computed the templates.
         children: Whether the decision concerns a child under 13, as the caller knows it.
         unfit: Why the quality policy refuses faces.
+        short: Whether a face fails the limits of the recogniser: the likelihood ratio was fitted on others.
         warnings: What else the reader must know.
         quality: Assessment of both sides.
         second: A second embedder's opinion.
@@ -82,7 +84,7 @@ def decide(
         fmr=calibration.rate(at),
         band=band,
         # The curve is of adults; of children it would claim far too much.
-        llr=None if children == "yes" else calibration.log10_lr(similarity, left=left, right=right),
+        llr=None if short or children == "yes" else calibration.log10_lr(similarity, left=left, right=right),
         reasons=tuple(reasons),
         quality=quality,
         second=second,

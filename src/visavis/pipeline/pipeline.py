@@ -286,6 +286,7 @@ class Pipeline:
             made_by=self.made_by,
             children=children,
             unfit=[*left.reasons, *right.reasons],
+            short=left.low or right.low,
             warnings=(*left.warnings, *right.warnings),
             quality=(left.assessment, right.assessment) if assessed else None,  # type: ignore[arg-type]
             second=second,
@@ -301,7 +302,8 @@ class Pipeline:
         calibration = self.calibration()
         one, two = self.side(left), self.side(right)
         similarity = _cosine(one.template, two.template)
-        threshold = calibration.threshold(at, left=len(one), right=len(two))
+        counts = pooled_count(one.template.space), pooled_count(two.template.space)
+        threshold = calibration.threshold(at, left=counts[0], right=counts[1])
         answer: Literal["same", "different"] = "same" if similarity >= threshold else "different"
         return SecondOpinion(
             model=self.made_by.model,
@@ -310,7 +312,7 @@ class Pipeline:
             threshold=threshold,
             calibration=calibration.name,
             population=calibration.population,
-            llr=calibration.log10_lr(similarity, left=len(one), right=len(two)),
+            llr=None if one.low or two.low else calibration.log10_lr(similarity, left=counts[0], right=counts[1]),
             agrees=(first.similarity >= first.threshold) == (answer == "same"),
         )
 
@@ -333,6 +335,7 @@ class Pipeline:
         warnings: Sequence[str] = (),
         children: Children = "unknown",
         unfit: Sequence[str] = (),
+        short: bool = False,
     ) -> Decision:
         """A decision on two templates; the pictures' quality is not known then.
 
@@ -346,6 +349,7 @@ class Pipeline:
             warnings: What else the reader must know.
             children: Whether a child under 13 is concerned, as the caller knows it.
             unfit: Why the quality policy refuses faces, where the caller knows their pictures.
+            short: Whether a face fails the limits of the recogniser; as for `visavis.pipeline.decide.decide`.
 
         Raises:
             SpaceError: The templates are of different spaces, or of another space than the calibration.
@@ -365,6 +369,7 @@ class Pipeline:
             made_by=self.made_by,
             children=children,
             unfit=unfit,
+            short=short,
             warnings=(*warnings, *([told] if told else [])),
         )
 

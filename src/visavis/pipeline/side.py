@@ -24,6 +24,7 @@ class Side:
         unfit: Per picture, why the quality policy refuses its face; empty where it does not.
         short: Per picture, why its face fails the limits on the card of the recogniser, whatever the policy.
         warnings: What the reader must know, for example that a picture shows several faces.
+        chosen: Row of the picture whose template alone is compared; None where all are pooled.
     """
 
     inputs: tuple[InputRecord, ...]
@@ -36,6 +37,7 @@ class Side:
     unfit: Reasons = ()
     short: Reasons = ()
     warnings: tuple[str, ...] = ()
+    chosen: int | None = None
 
     @property
     def sources(self) -> tuple[str, ...]:
@@ -44,8 +46,18 @@ class Side:
 
     @property
     def reasons(self) -> list[str]:
-        """What to ask for in place of the pictures that the policy refuses."""
-        return asked_for(self.sources, self.unfit)
+        """What to ask for in place of the compared pictures that the policy refuses."""
+        rows = self._compared
+        return asked_for(self.sources[rows], self.unfit[rows])
+
+    @property
+    def low(self) -> bool:
+        """Whether a compared face fails the limits of the recogniser: the likelihood ratio does not hold."""
+        return any(self.short[self._compared])
+
+    @property
+    def _compared(self) -> slice:
+        return slice(None) if self.chosen is None else slice(self.chosen, self.chosen + 1)
 
     def __len__(self) -> int:
         return len(self.pictures)

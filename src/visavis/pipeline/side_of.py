@@ -6,16 +6,18 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from visavis.errors import NoFaceError, UnreadableError, UsageError
 from visavis.io._unreadable import printable
 from visavis.pipeline.central import central_faces
 from visavis.pipeline.context import context_of, embedded
-from visavis.pipeline.fitness import fitness_of, let_pass
+from visavis.pipeline.fitness import Reasons, fitness_of, let_pass
 from visavis.pipeline.inputs import opened
 from visavis.pipeline.side import Side
 from visavis.recognition.pooling import pool
 from visavis.types import Failure, Pictures, Status
+from visavis.types.pooled import best_pictures
 
 if TYPE_CHECKING:
     from visavis.pipeline.pipeline import Pipeline
@@ -49,8 +51,15 @@ def side_of(pipeline: Pipeline, sources: Sequence[Any], *, min_side: int) -> Sid
         for row in np.flatnonzero(counts > 1)
     ]
     fitness = fitness_of(pipeline, context)
-    pooled = pool(templates, by=pipeline.pooling, quality=fitness.assessment.fused.score)
-    warnings += let_pass(pictures.sources, fitness.unfit, fitness.short, pipeline.quality_policy.name)
+    quality = fitness.assessment.fused.score
+    chosen = None
+    if pipeline.pooling == "best" and len(templates) > 1:
+        quality = _of_fit_ones(quality, fitness.unfit)
+        chosen = int(best_pictures(quality)[0])
+        warnings.append(_not_used(pictures.sources, chosen, fitness.unfit))
+    pooled = pool(templates, by=pipeline.pooling, quality=quality)
+    rows = slice(None) if chosen is None else slice(chosen, chosen + 1)
+    warnings += let_pass(pictures.sources[rows], fitness.unfit[rows], fitness.short[rows], pipeline.quality_policy.name)
     return Side(
         inputs,
         pictures,
@@ -62,6 +71,24 @@ def side_of(pipeline: Pipeline, sources: Sequence[Any], *, min_side: int) -> Sid
         fitness.unfit,
         fitness.short,
         tuple(warnings),
+        chosen,
+    )
+
+
+def _of_fit_ones(quality: NDArray[np.floating], unfit: Reasons) -> NDArray[np.floating]:
+    """The quality of the pictures that the policy passes, NaN of the others; of all where it passes none."""
+    fit = np.array([not reasons for reasons in unfit])
+    return np.where(fit, quality, np.nan) if fit.any() else quality
+
+
+def _not_used(sources: Sequence[str], chosen: int, unfit: Reasons) -> str:
+    others = [
+        f"{printable(source)}{' (refused)' if unfit[row] else ''}"
+        for row, source in enumerate(sources)
+        if row != chosen
+    ]
+    return (
+        f"only {printable(sources[chosen])}, the best picture of its side, was compared; not used: {', '.join(others)}"
     )
 
 

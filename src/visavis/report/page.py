@@ -115,9 +115,8 @@ def _tiles(record: Mapping[str, Any]) -> str:
         (
             "log10 likelihood ratio",
             "none" if llr is None else f"{llr:+.2f}",
-            "the calibration has no curve for it"
-            if llr is None
-            else decision["words"]["verbal"] or "does not hold: a face fails the quality limits",
+            decision["words"]["verbal"]
+            or ("does not hold here" if record["calibration"]["llr"] else "the calibration has no curve for it"),
         ),
     ]
     cells = "".join(

@@ -44,11 +44,13 @@ class CasePictures:
 
 
 def shown_rows(case: Case) -> tuple[int, int]:
-    """The picture of each side that is shown and explained: the one of the best quality, the first of equals."""
+    """The picture of each side that is shown and explained: the compared one, of several the best."""
     return _best(case.left), _best(case.right)
 
 
 def _best(side: Side) -> int:
+    if side.chosen is not None:
+        return side.chosen
     if side.assessment is None:
         return 0
     scores = side.assessment.fused.score

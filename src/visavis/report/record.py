@@ -93,7 +93,7 @@ def _decision(case: Case) -> dict[str, Any]:
         "rate": rate_sentence(decision),
         "groups": groups_sentence(decision, measured_at, single),
         "llr": llr_sentence(decision, unfit=unfit, bound=_is_bound(case)),
-        "verbal": None if decision.llr is None or unfit else verbal(decision.llr),
+        "verbal": None if decision.llr is None else verbal(decision.llr),
         "verbal_source": SOURCE,
     }
     return {**record, "words": words}

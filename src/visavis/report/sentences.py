@@ -117,17 +117,17 @@ def llr_sentence(decision: Decision, *, unfit: bool = False, bound: bool = False
 
     Args:
         decision: The decision.
-        unfit: Whether a face fails the quality limits: the ratio was fitted on others and gets no words then.
+        unfit: Whether a face fails the quality limits: the ratio was fitted on others.
         bound: Whether it is the highest or lowest ratio that the calibration gives.
     """
+    if unfit:
+        return (
+            "No likelihood ratio holds here: it was fitted on faces that keep the quality limits, and one of these "
+            "does not. A picture without detail gives a low similarity whoever it shows."
+        )
     if decision.llr is None:
         return "The calibration gives no likelihood ratio for this comparison."
     llr = decision.llr
-    if unfit:
-        return (
-            f"The log10 likelihood ratio of {llr:.2f} does not hold here: it was fitted on faces that keep the quality "
-            "limits, and one of these does not. A picture without detail gives a low similarity whoever it shows."
-        )
     if abs(llr) < 0.01:
         return f"log10 likelihood ratio {llr:.2f}: {verbal(llr)} (ENFSI 2015)."
     return (

@@ -32,7 +32,8 @@ class Decision:
         fmr: The false match rate at the threshold with its prediction interval; None where the calibration has none.
         band: Similarities from the first up to the second are ``inconclusive``: thresholds of the upper and the
             lower end of that interval.
-        llr: log10 of the likelihood ratio of the similarity; None where the calibration has none.
+        llr: log10 of the likelihood ratio of the similarity; None where the calibration has none, or
+            where it does not hold: of a face below the limits of the recogniser, and of children.
         reasons: Why the answer is ``inconclusive``; empty otherwise.
         quality: Assessment of the pictures of both sides, a row a picture; None where it was not assessed.
         second: A second embedder's opinion, when it was asked for.

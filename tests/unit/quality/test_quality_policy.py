@@ -22,6 +22,7 @@ from visavis.quality.refusals import check_policy, refusals
 from visavis.quality.requirement import Requirement
 from visavis.quality.standard.components import COMPONENTS
 from visavis.recognition.default_card import SFACE
+from visavis.types import FMR
 
 CROPS = np.stack([grey(face(np.random.default_rng(seed))) for seed in range(4)])
 LIMITS = dict(SFACE.quality_limits)
@@ -186,3 +187,36 @@ def test_a_stricter_policy_never_refuses_less():
     for none, default, strict in zip(found["none"], found["default"], found["strict"], strict=True):
         assert not none and set(default) <= set(strict)
     assert any(map(len, found["strict"])) and not any(map(len, found["default"]))
+
+
+def test_the_best_picture_is_sought_among_those_that_the_policy_passes(astronaut):
+    small = read(astronaut).pixels
+    large = cv2.GaussianBlur(cv2.resize(small, None, fx=2, fy=2), (0, 0), 4)
+    pipeline = Pipeline(pooling="best")
+    both = pipeline.side([small, large])
+    size = both.assessment.measure("size").raw
+    assert both.chosen == 0, "without the policy the small sharp one is the better"
+    asking = pipeline.under(quality_policy=QualityPolicy("large", (("size", float(size.mean())),)))
+    side, alone = asking.side([small, large]), asking.side([large])
+    np.testing.assert_allclose(side.template.vectors, alone.template.vectors, atol=1e-5)
+    assert (side.chosen, side.reasons, side.low) == (1, [], alone.low) and side.unfit[0] != ()
+    assert any("not used: <array> (refused)" in note for note in side.warnings)
+    none = asking.side([small, small])
+    assert none.chosen == 0 and len(none.reasons) == 1, "where none passes the best one is told"
+
+
+def test_a_second_opinion_on_the_best_picture_has_the_threshold_of_one(astronaut):
+    pixels, at = read(astronaut).pixels, FMR(1e-3)
+    pipeline = Pipeline(pooling="best")
+    seen = pipeline.examine([pixels, pixels], [pixels], at=at, second=pipeline).decision
+    assert seen.second.threshold == seen.threshold == pipeline.calibration().threshold(at)
+    assert seen.second.llr == seen.llr is not None
+
+
+def test_no_likelihood_ratio_of_a_face_below_the_limits(astronaut):
+    pixels, at = read(astronaut).pixels, FMR(1e-3)
+    side = float(Pipeline().detect([pixels], which="central")[1].size[0])
+    blurred = cv2.GaussianBlur(pixels, (0, 0), 5 * side / 112)
+    lenient = Pipeline(quality_policy="none")
+    seen = lenient.examine([pixels], [blurred], at=at, second=lenient).decision
+    assert seen.llr is None and seen.second.llr is None and seen.answer != "inconclusive"
