@@ -134,12 +134,14 @@ def evaluate_low_resolution(
     Raises:
         SpaceError: The two recognisers' templates may not be compared.
         InputError: No full picture of the gallery, or no probe at any size, gave a template.
+        ModelError: The shipped calibration does not reach that operating point; before any picture is read.
         UsageError: A seed or number of resamples that nothing can be drawn with.
     """
     check_draws(seed, resamples, least=0)
     wanted = sizes or Sizes()
     several = [pipeline] if gallery is None else [pipeline, gallery]
     several[0].space.require_comparable(several[-1].space)
+    shipped_for(several[0], several[-1], at=at)
     begin = time.perf_counter()
     made = embed_sizes(several, chosen, wanted, progress=progress)
     seconds = {"templates": time.perf_counter() - begin}
@@ -236,7 +238,11 @@ def shipped_for(pipeline: Pipeline, gallery: Pipeline, *, at: FMR) -> ShippedThr
         at: The operating point.
 
     Returns:
-        None where no calibration of these spaces ships, or none reaches that rate.
+        None where no calibration of these spaces ships.
+
+    Raises:
+        ModelError: A calibration ships, and cannot give the threshold: it does not reach that rate, or is of another
+            form.
     """
     try:
         if pipeline.space.fingerprint == gallery.space.fingerprint:
@@ -244,5 +250,7 @@ def shipped_for(pipeline: Pipeline, gallery: Pipeline, *, at: FMR) -> ShippedThr
         else:
             calibration = shipped(pair_fingerprint(pipeline.space, gallery.space))
         return ShippedThreshold(calibration.threshold(at), f"{at}, fitted on: {calibration.population}")
-    except ModelError:
+    except ModelError as error:
+        if error.reason != "calibration.missing":
+            raise
         return None

@@ -44,8 +44,9 @@ class LowResolutionFigures:
     """What `low_resolution_figures` found.
 
     Attributes:
-        figures: ``NAME@SIZE``: failed, rank.1, tar_at_far.RATE; with a shipped threshold fmr and fnmr of the small
-            probe against the full gallery, and fmr_both and fnmr_both where both pictures are small.
+        figures: ``NAME@SIZE``: failed, rank.1, tar_at_far.RATE of the small probe against the full gallery and
+            tar_at_far_both.RATE where both pictures are small; with a shipped threshold fmr and fnmr, fmr_both and
+            fnmr_both likewise.
         curves: Mean similarity of pairs by size: ``mated``, ``nonmated`` against the full gallery, ``nonmated_both``.
     """
 
@@ -84,15 +85,17 @@ def low_resolution_figures(
         probes = people.probes[name]
         table = probes.vectors @ gallery.vectors.T
         figures += [_failed(f"failed@{name}", ~probes.ok, every), _ranked(f"rank.1@{name}", probes, gallery, every)]
-        figures += _accepted(name, table, every)
+        figures += _accepted("", name, table, every)
         if shipped is not None:
             figures += _rates("", name, table, shipped, every)
         curves["mated"].append(_mean(np.diag(table)))
         curves["nonmated"].append(_mean(nonmated(table)))
         small = table if name == FULL and both is shipped else probes.vectors @ people.gallery[name].vectors.T
         curves["nonmated_both"].append(_mean(nonmated(small)))
-        if both is not None and small is not table:
-            figures += _rates("_both", name, small, both, every)
+        if small is not table:
+            figures += _accepted("_both", name, small, every)
+            if both is not None:
+                figures += _rates("_both", name, small, both, every)
     return LowResolutionFigures(tuple(figures), curves)
 
 
@@ -127,7 +130,7 @@ def _ranked(name: str, probes: Templates, gallery: Templates, every: PersonInter
     )
 
 
-def _accepted(name: str, table: NDArray[np.float32], every: PersonIntervals) -> list[Figure]:
+def _accepted(suffix: str, name: str, table: NDArray[np.float32], every: PersonIntervals) -> list[Figure]:
     """TAR at thresholds that are read off the pairs of this size."""
     mated, others = np.diag(table), nonmated(table)
     number = len(table)
@@ -152,7 +155,7 @@ def _accepted(name: str, table: NDArray[np.float32], every: PersonIntervals) -> 
         missed = round(fnmr(mated, threshold) * number)
         figures.append(
             Figure(
-                name=f"tar_at_far.{far}@{name}",
+                name=f"tar_at_far{suffix}.{far}@{name}",
                 value=1 - missed / number,
                 interval=intervals.get(far),
                 counts={"false matches": int((others >= threshold).sum()), "false non-matches": missed},

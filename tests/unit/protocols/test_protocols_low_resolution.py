@@ -8,13 +8,13 @@ import numpy as np
 import pytest
 
 from portraits import save_people
-from visavis.errors import InputError, SpaceError, UsageError
+from visavis.errors import InputError, ModelError, SpaceError, UsageError
 from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.labelled import read_labelled
 from visavis.protocols.low_resolution import SizedPeople, evaluate_low_resolution, low_resolution_result, two_pictures
 from visavis.protocols.low_resolution_figures import ShippedThreshold, low_resolution_figures
 from visavis.protocols.sized_pictures import FULL, Sizes, sized_templates
-from visavis.types import Failure, Provenance, Status, Templates, TemplateSpace
+from visavis.types import FMR, Failure, Provenance, Status, Templates, TemplateSpace
 
 SPACE = TemplateSpace("detector", "five-point", "arcface-112", "0" * 64, 32)
 MADE = Provenance("model", "onnxruntime", "fp32", "1", "1")
@@ -56,7 +56,11 @@ def test_a_common_direction_raises_the_false_matches_of_its_size_and_no_other():
     np.testing.assert_allclose(found.curves["nonmated_both"], [0.64, 0.04], atol=1e-6)
     mate = math.sqrt(0.36 * 0.96) + 0.16
     np.testing.assert_allclose(found.curves["mated"], [mate, 1], atol=1e-6)
-    assert "fmr_both@full" not in value
+    assert "fmr_both@full" not in value and "tar_at_far_both.1e-2@full" not in value
+    (both,) = (figure for figure in found.figures if figure.name == "tar_at_far_both.1e-2@8")
+    (against,) = (figure for figure in found.figures if figure.name == "tar_at_far.1e-2@8")
+    assert both.value == 1 and both.threshold == pytest.approx(0.64, abs=1e-5)
+    assert against.threshold == pytest.approx(0.16, abs=1e-5)
 
 
 def test_figures_are_those_of_a_slow_count_with_failures():
@@ -96,6 +100,14 @@ def test_templates_of_two_spaces_need_a_registered_compatibility(people):
     one, two = SizedPeople({FULL: own}, {FULL: own}), SizedPeople({FULL: other}, {FULL: other})
     with pytest.raises(SpaceError, match="recogniser"):
         low_resolution_result(pipeline, pipeline, one, two, chosen, sizes=Sizes((8,)))
+
+
+def test_a_rate_that_the_calibration_does_not_reach_is_told_before_any_picture(people):
+    chosen = two_pictures(read_labelled(people, role="test"))
+    read = []
+    with pytest.raises(ModelError, match="1e-12"):
+        evaluate_low_resolution(Pipeline(), chosen, at=FMR(1e-12), progress=lambda *told: read.append(told))
+    assert not read
 
 
 def test_two_different_pictures_of_each_person_are_drawn(people):
