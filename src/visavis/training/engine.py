@@ -287,6 +287,11 @@ class _Run:
         self._evaluation = self._group.objects({name: float(value) for name, value in measures.items()})[0]
         return self._evaluation
 
+    def _settled(self) -> dict[str, torch.Tensor]:
+        averaged = self._average.applied() if self._average else nullcontext()
+        with torch.no_grad(), averaged:
+            return dict(self._task.settled())
+
     def _outputs(self) -> list[Any]:
         """What each validation batch gives; every process computes some."""
         rank, size = self._group.rank, self._group.size
@@ -320,6 +325,7 @@ class _Run:
             "task": self._task.state_dict(),
             "updates": self.updates.state_dict(),
             "average": None if self._average is None else self._average.state_dict(),
+            "settled": self._settled(),
             "best": self._best,
             "worse": self._worse,
             "evaluation": dict(self._evaluation),

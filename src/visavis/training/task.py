@@ -143,6 +143,14 @@ class Task(nn.Module):
         """The tensors that a moving average follows; the default is every float of the state, buffers too."""
         return {name: value for name, value in self.state_dict().items() if torch.is_floating_point(value)}
 
+    def settled(self) -> Mapping[str, Tensor]:
+        """Tensors that a reader of the run takes in place of those of the state: measured on its final weights.
+
+        Asked for at each checkpoint, with the moving average in place where there is one; training does not see them.
+        The default is none.
+        """
+        return {}
+
     def describe(self, batch: Any) -> Any:
         """What a report on a broken batch says of it, JSON-ready: names of files, row numbers."""
         return {}

@@ -178,6 +178,13 @@ def test_from_tiny_faces_to_a_measure_of_quality_through_a_run_that_was_cut_off(
     assert states[0].keys() == states[1].keys() and any("ui.center" in key for key in states[0])
     assert all(torch.equal(value, states[1][key]) for key, value in states[0].items())
 
+    kept = load_checkpoint(whole.checkpoint)
+    read = read_run(tmp_path / "whole", which="last").backbone.state_dict()
+    assert len(kept["settled"]) == 4
+    for key, value in kept["settled"].items():
+        assert torch.equal(value, read[key.removeprefix("backbone.")])
+    assert not torch.equal(kept["settled"]["backbone.ui.ri_mean"], kept["task"]["backbone.ui.ri_mean"])
+
     exported = export_run(read_run(tmp_path / "whole"), tmp_path / "tiny.onnx", licence="MIT")
     embedder = create_embedder(str(exported.path), engine=EngineOptions(threads=1))
     assert embedder.tells == ("recognizability",) and "recognizability" in extra_scorers(embedder)
@@ -199,3 +206,20 @@ def test_from_tiny_faces_to_a_measure_of_quality_through_a_run_that_was_cut_off(
     gallery = np.concatenate([sides["Gallery_Match"][0], sides["Gallery_Distractor"][0]])
     whose = np.concatenate([sides["Gallery_Match"][1], sides["Gallery_Distractor"][1]])
     assert 0 <= np.mean(whose[(sides["Probe"][0] @ gallery.T).argmax(axis=1)] == sides["Probe"][1]) <= 1
+
+
+def test_the_scale_is_measured_on_the_final_weights_and_training_does_not_see_it():
+    made = task()
+    made.step(batch(), state())
+    before = {name: value.clone() for name, value in made.network.ui.state_dict().items()}
+    with torch.no_grad():
+        made.network.regressor.fc.weight.mul_(3)
+    found = made.settled()
+    assert all(torch.equal(value, before[name]) for name, value in made.network.ui.state_dict().items())
+    assert not torch.equal(found["backbone.ui.ri_mean"], before["ri_mean"])
+    made.eval()
+    parts = (torch.from_numpy(some) for some in (make_unrecognisable(FACES, seed=1), FACES))
+    with torch.no_grad():
+        bad, good = (made.network.ri(network_input(part, made.network.contract)) for part in parts)
+    torch.testing.assert_close(found["backbone.ui.ri_mean"], bad.mean())
+    torch.testing.assert_close(found["backbone.ui.ri_best"], good.quantile(0.95))

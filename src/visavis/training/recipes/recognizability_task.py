@@ -91,7 +91,7 @@ class RecognizabilityTask(RecogniserTask):
         """See the class; the statistics of the unrecognisable are taken again when they are due."""
         if state.micro == 0 and self._is_due(state):
             with state.full_precision():
-                self.network.see(*(self.inputs(part, state.device) for part in (self._unrecognisable, self._faces)))
+                self._see(state.device)
         found = self.network.features(self.inputs(batch.pixels, state.device), taps=TAPS)
         labels = torch.from_numpy(batch.labels).to(state.device)
         both = torch.cat([found[EMBEDDING], found[BASE]])
@@ -105,6 +105,18 @@ class RecognizabilityTask(RecogniserTask):
             losses |= self._how.losses(exact, labels, nothing=nothing.float(), head=self._heads[0], ui=ui)
         self._seen |= {"index": float(exact[INDEX].detach().median()), "unrecognisable index": float(ui.ri_mean)}
         return losses
+
+    def settled(self) -> dict[str, Tensor]:
+        """Centre and statistics of the weights as they are; those that training goes on with stay."""
+        ui = self.network.ui
+        before = {name: value.clone() for name, value in ui.state_dict().items()}
+        self._see(ui.center.device)
+        found = {f"backbone.ui.{name}": value.clone() for name, value in ui.state_dict().items()}
+        ui.load_state_dict(before)
+        return found
+
+    def _see(self, device: torch.device) -> None:
+        self.network.see(*(self.inputs(part, device) for part in (self._unrecognisable, self._faces)))
 
     def _some(self, batch: int, state: StepState) -> NDArray[np.uint8]:
         """Some unrecognisable images, an eighth of the batch."""

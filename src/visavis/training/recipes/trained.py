@@ -72,7 +72,7 @@ def read_run(run: str | Path, *, which: Which = "best") -> Trained:
         if record["recipe"].get("recognizability") is not None:
             backbone = from_record(record["recipe"]["recognizability"], Recognizability).network(backbone)
         averaged = state["average"] is not None
-        weights = {**state["task"], **(state["average"]["values"] if averaged else {})}
+        weights = {**state["task"], **(state["average"]["values"] if averaged else {}), **state.get("settled", {})}
         backbone.load_state_dict(
             {name.removeprefix(_PREFIX): value for name, value in weights.items() if name.startswith(_PREFIX)}
         )
