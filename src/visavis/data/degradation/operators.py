@@ -55,7 +55,11 @@ size of the picture."""
 FIT = ("down-area", "down-linear", "gaussian-blur", "jpeg", "block", "low-light", "over-exposure")
 """What scorers may be fitted and chosen with."""
 TEST_ONLY = ("down-cubic", "motion-blur", "mask")
-"""What no scorer is fitted or chosen with: only figures are reported under these."""
+"""What no scorer is to be fitted or chosen with: only figures are reported under these.
+
+The fused weights with the norm are older than this set: short horizontal motion blur was among the pictures that they
+were fitted with (``benchmarks/choose_quality_fusion.py``). ``mask`` is unseen by all.
+"""
 SETS = MappingProxyType({"fit": FIT, "test": (*FIT, *TEST_ONLY), "test-only": TEST_ONLY})
 """Named sets of operators."""
 
