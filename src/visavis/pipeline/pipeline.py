@@ -135,7 +135,10 @@ class Pipeline:
             UsageError: A policy that does not fit this model, or an unknown rule.
         """
         other = copy(self)
-        other._judge(quality_policy or self.quality_policy, pooling or self.pooling)
+        other._judge(
+            self.quality_policy if quality_policy is None else quality_policy,
+            self.pooling if pooling is None else pooling,
+        )
         return other
 
     def _judge(self, policy: str | Path | QualityPolicy, pooling: PoolingRule) -> None:

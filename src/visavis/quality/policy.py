@@ -38,8 +38,10 @@ class QualityPolicy:
     enrol: EnrolRule = "refuse"
 
     def __post_init__(self) -> None:
-        if not self.name or not self.name.isprintable():
+        if not isinstance(self.name, str) or not self.name or not self.name.isprintable():
             raise UsageError(f"a quality policy has a name of one line; got {self.name!r}")
+        object.__setattr__(self, "limits", _numbers(self.limits, "limits"))
+        object.__setattr__(self, "scores", _numbers(self.scores, "scores"))
         for measure, limit in self.limits:
             if not math.isfinite(limit):
                 raise UsageError(f"the limit of {measure} in the quality policy {self.name} is a number; got {limit}")
@@ -66,9 +68,9 @@ class QualityPolicy:
         if other:
             raise UsageError(f"a quality policy has the keys {', '.join(_KEYS)}; got {', '.join(other)}")
         return cls(
-            str(fields.get("name", name)),
-            _numbers(fields.get("limits"), "limits"),
-            _numbers(fields.get("scores"), "scores"),
+            fields.get("name", name),
+            _pairs(fields.get("limits"), "limits"),
+            _pairs(fields.get("scores"), "scores"),
             fields.get("enrol", "refuse"),
         )
 
@@ -77,12 +79,27 @@ class QualityPolicy:
         return {"name": self.name, "limits": dict(self.limits), "scores": dict(self.scores), "enrol": self.enrol}
 
 
-def _numbers(given: Any, key: str) -> tuple[tuple[str, float], ...]:
+def _pairs(given: Any, key: str) -> tuple[tuple[Any, Any], ...]:
     if given is None:
         return ()
     if not isinstance(given, Mapping):
         raise UsageError(f"{key} of a quality policy is a mapping from measure to number; got {given!r}")
-    for measure, value in given.items():
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise UsageError(f"{key} of a quality policy are numbers; got {value!r} for {measure}")
-    return tuple((str(measure), float(value)) for measure, value in given.items())
+    return tuple(given.items())
+
+
+def _numbers(given: Any, key: str) -> tuple[tuple[str, float], ...]:
+    """Pairs of measure and number, whether they came as pairs or as a mapping."""
+    try:
+        pairs = [(measure, value) for measure, value in (given.items() if isinstance(given, Mapping) else given)]
+    except (TypeError, ValueError) as error:
+        raise UsageError(f"{key} of a quality policy are pairs of measure and number; got {given!r}") from error
+    return tuple((str(measure), _number(value, f"{key} of a quality policy", measure)) for measure, value in pairs)
+
+
+def _number(value: Any, what: str, measure: Any) -> float:
+    if isinstance(value, bool) or not isinstance(value, int | float):
+        raise UsageError(f"{what} are numbers; got {value!r} for {measure}")
+    try:
+        return float(value)
+    except OverflowError as error:
+        raise UsageError(f"{what} are numbers; that for {measure} is too large") from error

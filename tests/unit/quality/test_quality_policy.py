@@ -136,6 +136,12 @@ def test_a_policy_that_does_not_fit_the_model_is_refused_at_once(policy, word):
         (lambda: QualityPolicy.of({"limit": {}}, name="t"), "keys name, limits, scores, enrol; got limit"),
         (lambda: QualityPolicy.of({"limits": [1]}, name="t"), "a mapping from measure to number"),
         (lambda: QualityPolicy.of({"limits": {"size": "18"}}, name="t"), "numbers; got '18' for size"),
+        (lambda: QualityPolicy.of({"limits": {"size": 10**400}}, name="t"), "for size is too large"),
+        (lambda: QualityPolicy.of({"name": None}, name="t"), "name of one line"),
+        (lambda: QualityPolicy("t", (("size", "18"),)), "numbers; got '18' for size"),
+        (lambda: QualityPolicy("t", ("size",)), "pairs of measure and number"),
+        (lambda: Pipeline().under(quality_policy=""), "none, default, strict, or a file"),
+        (lambda: Pipeline().under(pooling=""), "mean, norm, quality, best"),
         (lambda: QualityPolicy.of({"scores": {"size": True}}, name="t"), "numbers; got True for size"),
     ],
 )
@@ -220,3 +226,8 @@ def test_no_likelihood_ratio_of_a_face_below_the_limits(astronaut):
     lenient = Pipeline(quality_policy="none")
     seen = lenient.examine([pixels], [blurred], at=at, second=lenient).decision
     assert seen.llr is None and seen.second.llr is None and seen.answer != "inconclusive"
+
+
+def test_a_mapping_of_limits_is_taken_as_pairs():
+    policy = QualityPolicy("t", {"size": 60}, {"quality": 30})
+    assert policy == QualityPolicy("t", (("size", 60.0),), (("quality", 30.0),)) and len({policy}) == 1
