@@ -72,9 +72,33 @@ class UnrecognisableCentre:
             ModelError: It is none.
         """
         try:
+            _check_types(record)
             return cls(**{key: value for key, value in record.items() if key != "kind"})
         except (AttributeError, TypeError, ValueError) as error:
             raise ModelError(f"{name} is no centre of unrecognisable images: {error}", reason=_REASON) from error
+
+
+def _check_types(record: Any) -> None:
+    """Raise TypeError or ValueError for values that no centre has."""
+    for name, kinds in _TYPES.items():
+        if name in record and type(record[name]) not in kinds:
+            raise TypeError(f"{name} is {type(record[name]).__name__}, not {kinds[0].__name__}")
+    if any(type(value) not in _NUMBER for value in record.get("centre", ())):
+        raise TypeError("centre is a list of numbers")
+    if not np.isfinite([*record.get("centre", ()), record.get("nothing", 0), record.get("faces", 0)]).all():
+        raise ValueError("its numbers are not all finite")
+
+
+_NUMBER = (float, int)
+_TYPES: dict[str, tuple[type, ...]] = {
+    "model": (str,),
+    "sha256": (str,),
+    "source": (str,),
+    "images": (int,),
+    "centre": (list, tuple),
+    "nothing": _NUMBER,
+    "faces": _NUMBER,
+}
 
 
 def fit_centre(
@@ -123,7 +147,13 @@ def centre_beside(card: WeightCard) -> UnrecognisableCentre | None:
         return None
     path, record = there
     found = UnrecognisableCentre.from_dict(record, name=str(path))
-    if (card.sha256 and found.sha256 != card.sha256) or len(found.centre) != card.dimension:
+    if len(found.centre) != card.dimension:
+        raise ModelError(
+            f"{path} holds a centre of {len(found.centre)} numbers, embeddings of {card.name} have {card.dimension}; "
+            "make it again with visavis.protocols.calibrate_unrecognisable",
+            reason=_REASON,
+        )
+    if card.sha256 and found.sha256 != card.sha256:
         raise ModelError(
             f"{path} was made for weights of sha256 {found.sha256[:12]}, those of {card.name} are {card.sha256[:12]}; "
             "make it again with visavis.protocols.calibrate_unrecognisable",

@@ -142,6 +142,9 @@ def _fill(backbone: ViTBackbone, stored: dict[str, NDArray[np.floating]], name: 
     norms = {f"{layer}.weight{_FOLDED}": norm for layer, norm in wanted.items()}
     norms |= {f"feature.{place}.weight{_FOLDED}": f"feature.{place + 1}" for place in (0, 2)}
     own = backbone.state_dict()
+    absent = [key for key, norm in norms.items() if key not in stored or f"{norm}.running_mean" not in own]
+    if absent:
+        raise _misfit(backbone, name, absent[0])
     for key, norm in norms.items():
         layer = backbone.get_submodule(norm)
         assert isinstance(layer, _Norm)
@@ -152,12 +155,16 @@ def _fill(backbone: ViTBackbone, stored: dict[str, NDArray[np.floating]], name: 
     missing = [key for key in own if key not in stored and key.rpartition(".")[2] not in _OPTIONAL]
     differing = [key for key, value in stored.items() if key not in own or own[key].shape != value.shape]
     if missing or differing:
-        raise ModelError(
-            f"{name} does not fit this {type(backbone).__name__} ({(missing + differing)[0]} differs); build "
-            "backbone/vit-mini without options for visavis-vit-t",
-            reason="model.refused",
-        )
+        raise _misfit(backbone, name, (missing + differing)[0])
     backbone.load_state_dict({key: torch.tensor(value) for key, value in stored.items()}, strict=False)
+
+
+def _misfit(backbone: Backbone, name: str, key: str) -> ModelError:
+    return ModelError(
+        f"{name} does not fit this {type(backbone).__name__} ({key} differs); build backbone/vit-mini without options "
+        "and begin with visavis-vit-t",
+        reason="model.refused",
+    )
 
 
 _OPTIONAL = ("num_batches_tracked", "mask_token")
