@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from visavis.errors import UsageError
 from visavis.io._unreadable import printable
 from visavis.quality.assessor import Assessor
 from visavis.quality.extra import extra_scorers
@@ -59,6 +60,11 @@ def policy_of(policy: str | Path | QualityPolicy, assessor: Assessor, *, recogni
     """
     found = quality_policy(policy, limits=assessor.limits, strict=recogniser in STRICT_FOR)
     check_policy(found, assessor)
+    if recogniser not in NORM_SCALES and "norm" in dict((*found.limits, *found.scores)):
+        raise UsageError(
+            f"the quality policy {found.name} asks for norm, and this recogniser has no scale of norms; leave it out, "
+            "or use the default recogniser"
+        )
     return found
 
 

@@ -13,7 +13,7 @@ from test_quality_measures import context, face, grey, turned
 
 from visavis.errors import UsageError
 from visavis.io import read
-from visavis.pipeline.fitness import fitness_of, let_pass
+from visavis.pipeline.fitness import fitness_of, let_pass, policy_of
 from visavis.pipeline.pipeline import Pipeline
 from visavis.quality.assessor import SCORERS, Assessor
 from visavis.quality.policies import NAMES, STRICT_SCORE, quality_policy
@@ -231,3 +231,10 @@ def test_no_likelihood_ratio_of_a_face_below_the_limits(astronaut):
 def test_a_mapping_of_limits_is_taken_as_pairs():
     policy = QualityPolicy("t", {"size": 60}, {"quality": 30})
     assert policy == QualityPolicy("t", (("size", 60.0),), (("quality", 30.0),)) and len({policy}) == 1
+
+
+@pytest.mark.parametrize("policy", [QualityPolicy("n", (("norm", 8.0),)), QualityPolicy("n", (), (("norm", 8.0),))])
+def test_a_limit_on_the_norm_needs_a_recogniser_whose_norms_have_a_scale(policy):
+    assert policy_of(policy, Assessor(), recogniser=SFACE.sha256) == policy
+    with pytest.raises(UsageError, match="quality policy n asks for norm"):
+        policy_of(policy, Assessor(), recogniser="0" * 64)
