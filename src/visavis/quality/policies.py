@@ -38,7 +38,12 @@ def quality_policy(
     text = str(policy)
     if text.lower().endswith(_SUFFIXES):
         fields = read_mapping(text, what="quality policy", holds="limits, scores or enrol")
-        return QualityPolicy.of(fields, name=Path(text).stem)
+        found = QualityPolicy.of(fields, name=Path(text).stem)
+        if found.name in NAMES:
+            raise UsageError(
+                f"{text} may not be named {found.name}, as a built-in quality policy; give it another name"
+            )
+        return found
     if text not in NAMES:
         raise UsageError(f"a quality policy is {', '.join(NAMES)}, or a file .yaml or .json; got {text!r}")
     if text == "none":

@@ -238,3 +238,10 @@ def test_a_limit_on_the_norm_needs_a_recogniser_whose_norms_have_a_scale(policy)
     assert policy_of(policy, Assessor(), recogniser=SFACE.sha256) == policy
     with pytest.raises(UsageError, match="quality policy n asks for norm"):
         policy_of(policy, Assessor(), recogniser="0" * 64)
+
+
+def test_a_file_has_not_the_name_of_a_built_in_policy(tmp_path):
+    for place, text in (("strict.json", "{}"), ("mine.json", '{"name": "none"}')):
+        (tmp_path / place).write_text(text)
+        with pytest.raises(UsageError, match="give it another name"):
+            quality_policy(tmp_path / place, limits=LIMITS)
