@@ -206,12 +206,14 @@ def _rows(path: Path) -> list[tuple[int, tuple[str, str, str, str]]]:
         lines = read_file(path).decode("utf-8-sig").splitlines(keepends=True)
     except UnicodeDecodeError as error:
         raise UnreadableError(f"{path} is not UTF-8 text (byte {error.start}); {_ACCEPTED}") from error
-    rows = csv.reader(lines)
-    header = next(rows, [])
+    try:
+        header, *read = list(csv.reader(lines)) or [[]]
+    except csv.Error as error:
+        raise InputError(f"{path} is not valid CSV ({error}); {_ACCEPTED}", reason="protocol") from error
     if tuple(header) != _COLUMNS:
         raise InputError(f"{path} has the header {','.join(header)[:80]!r}; {_ACCEPTED}", reason="protocol")
     found = []
-    for line, row in enumerate(rows, start=2):
+    for line, row in enumerate(read, start=2):
         if len(row) != len(_COLUMNS) or not all(row):
             raise InputError(f"{path}, line {line}: {len(row)} fields, or an empty one; {_ACCEPTED}", reason="protocol")
         found.append((line, (row[0], row[1], row[2], row[3])))

@@ -52,7 +52,10 @@ def _rows(path: Path) -> Iterator[list[str]]:
         raise UnreadableError(f"cannot read the qualities {error.message}", reason=error.reason) from error
     except UnicodeDecodeError as error:
         raise UnreadableError(f"{path} is not UTF-8 text (byte {error.start}); {_ACCEPTED}") from error
-    return iter(csv.reader(lines))
+    try:
+        return iter(list(csv.reader(lines)))
+    except csv.Error as error:
+        raise InputError(f"{path} is not valid CSV ({error}); {_ACCEPTED}") from error
 
 
 def _value(path: str | Path, line: int, field: str) -> float:

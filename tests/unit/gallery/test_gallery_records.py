@@ -1,6 +1,7 @@
 """What a gallery keeps, against what was put in and what follows from it."""
 
 import threading
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -476,3 +477,10 @@ def test_threads_share_a_gallery(made):
         thread.join()
     assert not errors and made.person("all").samples == 48 and made.check()[0].startswith("warning: ")
     assert made.revision == 48
+
+
+def test_a_gallery_of_a_compatible_recogniser_names_the_field_that_matters(tmp_path):
+    made = gallery(tmp_path)
+    asked = replace(SPACE, recogniser="1" * 64, compatible=(SPACE.fingerprint,))
+    with pytest.raises(SpaceError, match="differ in recogniser: use the model"):
+        Gallery.open(made.path, space=asked)

@@ -98,6 +98,7 @@ def test_lists_of_another_form_are_refused(copy):
         ("template,subject\n1,2\n", "the header"),
         (HEADER + "\n", "names no picture"),
         (HEADER + "\n1,2,,a.png\n", "line 2"),
+        (HEADER + f"\n1,{'a' * 200_000},0,a.png\n", "probes.csv is not valid CSV"),
         (HEADER + "\n1,a,0,a.png\n1,b,0,b.png\n", "of one subject"),
     ):
         (folder / "probes.csv").write_text(text)

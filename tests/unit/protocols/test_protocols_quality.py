@@ -280,6 +280,7 @@ def test_a_picture_without_a_value_has_the_lowest_quality(folder):
         ("image,mine\na.png,1,2\n", "3 fields for 2 columns"),
         ("image,mine\nb.png,1\n", "none of the 1 pictures"),
         ("\n", "line 1"),
+        (f"image,mine\n{'a' * 200_000},1\n", "q.csv is not valid CSV"),
     ],
 )
 def test_files_that_are_no_qualities_are_refused(tmp_path, text, words):

@@ -82,7 +82,8 @@ def open_store(
 
 
 def _refuse(path: Path, own: TemplateSpace, asked: TemplateSpace) -> None:
-    names = [name for name in own.__dataclass_fields__ if getattr(own, name) != getattr(asked, name)]
+    fields = [name for name in own.__dataclass_fields__ if name != "compatible"]
+    names = [name for name in fields if getattr(own, name) != getattr(asked, name)]
     raise SpaceError(
         f"the gallery {path} is in space {own.fingerprint}, this model makes templates of {asked.fingerprint}; they "
         f"differ in {', '.join(names)}: use the model of the gallery, or move it over with visavis gallery migrate",
