@@ -216,3 +216,26 @@ def test_models_that_a_run_cannot_begin_with_are_told():
         begin_model(registry.create("backbone/vit-mini", dimension=64), "visavis-vit-t", crops(2))
     with pytest.raises(UsageError, match="one of them"):
         Start(run="a", model="visavis-vit-t")
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {"rank": 0},
+        {"begin": "x"},
+        {"dropout": 1.0},
+        {"scale": float("nan")},
+        {"targets": ()},
+        {"method": "lora", "quality": Weighing(threshold=40.0)},
+    ],
+)
+def test_an_adaptation_out_of_range_is_refused_before_anything_is_built(options):
+    with pytest.raises(UsageError):
+        Adaptation(**options)
+
+
+@pytest.mark.parametrize("fixed", [float("nan"), 7.0, -0.1])
+def test_a_fixed_alpha_lies_between_the_two_adapters(fixed):
+    with pytest.raises(UsageError, match="fixed alpha"):
+        Weighing(fixed=fixed)
+    assert Weighing(fixed=7.0, clamp=False).fixed == 7

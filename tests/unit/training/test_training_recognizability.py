@@ -24,7 +24,7 @@ from visavis.training.recipes.recipe import RecogniserRecipe
 from visavis.training.recipes.recognizability import Recognizability
 from visavis.training.recipes.recognizability_task import RecognizabilityTask
 from visavis.training.recipes.run import train_recogniser
-from visavis.training.recipes.start import Start
+from visavis.training.recipes.start import Start, begin
 from visavis.training.recipes.trained import read_run
 from visavis.types import Crops, Status
 
@@ -185,6 +185,8 @@ def test_from_tiny_faces_to_a_measure_of_quality_through_a_run_that_was_cut_off(
         assert torch.equal(value, read[key.removeprefix("backbone.")])
     assert not torch.equal(kept["settled"]["backbone.ui.ri_mean"], kept["task"]["backbone.ui.ri_mean"])
 
+    with pytest.raises(UsageError, match="trained with recognizability"):
+        begin(TINY.build("backbone"), Start(run=str(tmp_path / "whole")))
     exported = export_run(read_run(tmp_path / "whole"), tmp_path / "tiny.onnx", licence="MIT")
     embedder = create_embedder(str(exported.path), engine=EngineOptions(threads=1))
     assert embedder.tells == ("recognizability",) and "recognizability" in extra_scorers(embedder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
@@ -42,6 +43,10 @@ class Weighing:
     def __post_init__(self) -> None:
         if not 0 <= self.threshold <= 100:
             raise UsageError(f"the threshold of a quality is a score of 0..100; got {self.threshold}")
+        if self.fixed is not None and not math.isfinite(self.fixed):
+            raise UsageError(f"a fixed alpha is finite; got {self.fixed}")
+        if self.fixed is not None and self.clamp and not 0 <= self.fixed <= 1:
+            raise UsageError(f"a fixed alpha lies in 0..1 unless clamp is false; got {self.fixed}")
         if self.normalised and self.measure != SHARPNESS:
             raise UsageError(f"normalised goes with the measure {SHARPNESS}; the others look at pictures")
 
@@ -91,6 +96,16 @@ class Adaptation:
             raise UsageError(f"a network is adapted by {', '.join(get_args(Method))}; got {self.method!r}")
         if self.frozen not in ("rests", "official"):
             raise UsageError(f"frozen layers rest or run as official; got {self.frozen!r}")
+        if self.begin not in get_args(Beginning):
+            raise UsageError(f"adapters begin as one of {', '.join(get_args(Beginning))}; got {self.begin!r}")
+        if self.rank < 1 or not 0 <= self.dropout < 1 or not math.isfinite(self.scale):
+            raise UsageError(
+                f"rank is 1 or more, dropout in [0, 1) and scale finite; got {self.rank}, {self.dropout}, {self.scale}"
+            )
+        if not self.targets:
+            raise UsageError("targets names one layer at least, such as qkv; leave it out for the default ones")
+        if self.method != "dual_lora" and self.quality != Weighing():
+            raise UsageError(f"quality mixes two adapters, with method dual_lora; leave it out with {self.method}")
 
     def apply(self, backbone: Backbone) -> Backbone:
         """The backbone as it is trained, changed in place.

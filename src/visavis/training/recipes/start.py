@@ -88,6 +88,12 @@ def begin(backbone: Backbone, start: Start) -> Trained:
         UsageError: It is of another backbone, or a part has no such name.
     """
     earlier = read_run(start.run)
+    learnt = [part for part in ("adaptation", "recognizability") if earlier.record["recipe"].get(part) is not None]
+    if learnt:
+        raise UsageError(
+            f"the run {start.run} was trained with {learnt[0]}, so its network has parts that a plain backbone lacks; "
+            "begin with the run or model that it began with"
+        )
     own = backbone.state_dict()
     theirs = earlier.backbone.state_dict()
     differing = [name for name in own if name not in theirs or own[name].shape != theirs[name].shape]
