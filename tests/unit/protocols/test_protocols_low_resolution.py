@@ -13,6 +13,7 @@ from visavis.pipeline.pipeline import Pipeline
 from visavis.protocols.labelled import read_labelled
 from visavis.protocols.low_resolution import SizedPeople, evaluate_low_resolution, low_resolution_result, two_pictures
 from visavis.protocols.low_resolution_figures import ShippedThreshold, low_resolution_figures
+from visavis.protocols.report.low_resolution_plot import _points
 from visavis.protocols.sized_pictures import FULL, Sizes, sized_templates
 from visavis.types import FMR, Failure, Provenance, Status, Templates, TemplateSpace
 
@@ -151,3 +152,13 @@ def test_sizes_out_of_range_are_refused(pixels):
         Sizes(pixels)
     with pytest.raises(UsageError, match="down-area"):
         Sizes((8,), "jpeg")
+
+
+def test_a_zero_is_drawn_but_on_a_logarithmic_axis_where_the_line_breaks():
+    values = {"fmr_both@8": 0.1, "fmr_both@12": 0.0, "fmr_both@full": 0.02, "fmr@full": 0.5}
+    result = {"figures": {name: {"value": value} for name, value in values.items()}}
+    sizes = ["8", "12", "16", FULL]
+    np.testing.assert_array_equal(_points(result, "fmr_both", sizes, logarithmic=True), [0.1, math.nan, math.nan, 0.02])
+    np.testing.assert_array_equal(_points(result, "fmr_both", sizes, logarithmic=False), [0.1, 0, math.nan, 0.02])
+    del result["figures"]["fmr_both@full"]
+    assert _points(result, "fmr_both", sizes, logarithmic=True)[-1] == 0.5

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from itertools import cycle
 from pathlib import Path
@@ -50,9 +51,11 @@ def _figure(results: Mapping[str, Mapping[str, Any]]) -> Any:
     figure.set_size_inches(9.6, 4.2)
     for axes, (name, _, logarithmic) in zip((left, right), _PANELS, strict=True):
         for (called, result), (color, style) in zip(results.items(), cycle(LINES), strict=False):
-            places, values = _points(result, name, sizes)
-            if places:
-                axes.plot(places, values, marker="o", markersize=3, color=color, linestyle=style, label=called)
+            values = _points(result, name, sizes, logarithmic=logarithmic)
+            if not all(map(math.isnan, values)):
+                axes.plot(
+                    range(len(sizes)), values, marker="o", markersize=3, color=color, linestyle=style, label=called
+                )
         axes.set_xticks(range(len(sizes)), sizes)
         if logarithmic:
             axes.set_yscale("log")
@@ -62,12 +65,16 @@ def _figure(results: Mapping[str, Mapping[str, Any]]) -> Any:
     return figure
 
 
-def _points(result: Mapping[str, Any], name: str, sizes: list[str]) -> tuple[list[int], list[float]]:
-    """Where a figure has a value above 0 that can be drawn; of the full size both faces are full."""
-    found: dict[int, float] = {}
-    for place, size in enumerate(sizes):
-        plain = name.removesuffix("_both") if size == FULL else name
-        figure = result["figures"].get(f"{plain}@{size}")
-        if figure is not None and figure["value"]:
-            found[place] = figure["value"]
-    return list(found), list(found.values())
+def _points(result: Mapping[str, Any], name: str, sizes: list[str], *, logarithmic: bool) -> list[float]:
+    """A value for each size: NaN, at which the line breaks, where there is none, or a zero on a logarithmic axis.
+
+    Of the full size both faces are full, so that the figure of one recogniser has no name of its own there.
+    """
+    figures, values = result["figures"], []
+    for size in sizes:
+        figure = figures.get(f"{name}@{size}")
+        if figure is None and size == FULL:
+            figure = figures.get(f"{name.removesuffix('_both')}@{size}")
+        missing = figure is None or figure["value"] is None or (logarithmic and not figure["value"])
+        values.append(math.nan if missing else figure["value"])
+    return values
