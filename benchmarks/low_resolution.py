@@ -19,12 +19,12 @@ import argparse
 import json
 import tempfile
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from stamp import stamp
 
 from visavis import Pipeline
 from visavis.protocols.labelled import read_labelled
@@ -106,7 +106,7 @@ def measure(data: Path, runs: Path | None, cache: Path, wanted: list[str]) -> No
                     one: _to_clear(people[one], people[row.gallery], sizes) for one in (row.gallery, row.model)
                 }
             found["rows"] = {key: found["rows"][key] for key in ROWS if key in found["rows"]}
-            found |= {"date": datetime.now(UTC).date().isoformat(), "machine": machine()}
+            found |= {**stamp(), "machine": machine()}
             path.write_text(json.dumps(found, indent=1) + "\n")
             print(name, result["figures"][f"rank.1@{sizes.names[0]}"]["value"], flush=True)
 
