@@ -90,7 +90,7 @@ def _path(inputs: list[str], frames: Path | None) -> str | Path | None:
             raise UsageError(f"--frames is one clip; leave out {inputs[0]}, or give the pictures alone")
         return frames
     if not inputs:
-        raise UsageError("give pictures, a video file, or a folder of frames with --frames")
+        raise UsageError("give pictures, a video file, or a folder of frames with --frames; --help tells the rest")
     videos = [one for one in inputs if is_video_name(one) and not is_folder(one)]
     if videos and len(inputs) > 1:
         raise UsageError(f"one clip at a time; got {videos[0]} among {len(inputs)} inputs")
