@@ -65,6 +65,8 @@ def test_faces_of_a_folder_of_frames_are_followed_without_templates(door, tmp_pa
         (["detect", "a.jpg", "--rate", "3"], "--rate is about a clip"),
         (["detect", "a.mp4", "--draw", "x.png"], "--draw is about pictures"),
         (["detect", "a.mp4", "--timeline", "x.txt"], "a timeline is written as"),
+        (["detect", "a.mp4", "--every", "0"], "N from 1; got 0"),
+        (["detect", "a.mp4", "--rate", "0"], "above 0; got 0"),
         (["enrol", "a.mp4", "--gallery", "g"], "--person"),
         (["enrol", "a.jpg", "--person", "ann", "--track", "1", "--gallery", "g"], "--track chooses"),
     ],

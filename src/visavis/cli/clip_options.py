@@ -67,7 +67,14 @@ def asked_clip(
     from visavis.io.clip import DEFAULT_RATE, Clip
 
     usual = DEFAULT_RATE if every is None else None
-    return Clip(path, fps=fps, start=start or 0.0, end=end, every=every or 1, rate=rate or usual)
+    return Clip(
+        path,
+        fps=fps,
+        start=0.0 if start is None else start,
+        end=end,
+        every=1 if every is None else every,
+        rate=usual if rate is None else rate,
+    )
 
 
 def refuse_with_clip(**given: object) -> None:

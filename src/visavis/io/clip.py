@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from visavis.io.clip_frames import ClipFrames
     from visavis.io.limits import Limits
 
-VIDEO_SUFFIXES = frozenset(
-    ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .3gp .3g2 .wmv .flv .ogv .mjpeg".split()  # noqa: SIM905
-)
+_CONTAINERS = ".mp4 .m4v .mov .mkv .webm .avi .mpg .mpeg .ts .mts .m2ts .3gp .3g2 .wmv .flv .ogv"
+_BARE = ".mjpeg .h264 .264 .hevc .265"
+VIDEO_SUFFIXES = frozenset(f"{_CONTAINERS} {_BARE}".split())
 DEFAULT_RATE = 10.0
 """Frames a second that are looked at: a face that crosses the picture in a second moves a tenth of it between two."""
 
@@ -56,8 +56,10 @@ class Clip:
             raise UsageError(f"each N-th frame of a clip is looked at, N from 1; got {self.every}")
         if not 0 <= self.start < math.inf:
             raise UsageError(f"a clip starts at 0 seconds or later; got {self.start}")
-        if self.end is not None and not self.end > self.start:
-            raise UsageError(f"a clip ends after its start, {self.start:g} s; got {self.end:g} s")
+        if self.end is not None and not self.start < self.end < math.inf:
+            raise UsageError(
+                f"a clip ends after its start, {self.start:g} s; got {self.end:g} s; leave it out to read to the end"
+            )
 
     @property
     def name(self) -> str:

@@ -5,12 +5,14 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from functools import partial
+from itertools import chain
 from typing import TYPE_CHECKING, Any
 
 from visavis._require import require
 from visavis.io._unreadable import check_bytes, check_size, unreadable
 from visavis.io.clip_frames import RawFrame, ReadingNotes
 from visavis.io.files import open_regular
+from visavis.io.frame_times import FrameTimes
 from visavis.io.limits import Limits
 from visavis.io.signatures import describe, image_format
 from visavis.io.video_pixels import upright_pixels
@@ -21,8 +23,13 @@ if TYPE_CHECKING:
 _CONTAINERS = "mov,mp4,matroska,webm,avi,mpegts,mpeg,ogg,flv,asf,h264,hevc,mjpeg,m4v,mpegvideo,ivf,mxf,nut"
 """Formats that hold a video and nothing else: no playlists, which could name other files or addresses."""
 _BUFFER = 1 << 18
-_BEHIND = 1e-3
-"""A frame whose time is not later than that of the one before counts so many seconds later."""
+_RAW = ("h264", "hevc", "m4v", "mpegvideo", "mjpeg")
+"""Formats without times, in which nothing can be searched."""
+_LOOSE = ("mpegts", "mpeg")
+"""Formats in which the clock may start again, and that are cut and put together anywhere."""
+_EARLIER = (0.0, 2.0, 10.0)
+"""Seconds before the start at which decoding is tried: a search by time may come out behind what was asked."""
+_EXACT = 1e-6
 _ASSUMED_RATE = 25
 _SLACK = 0.25
 """Seconds by which the last frame may come before the end that the file announces."""
@@ -46,38 +53,38 @@ class VideoFile:
 
     def __init__(self, clip: Clip, limits: Limits, threads: int) -> None:
         self._av = require("av", extra="video", why="reading a video file")
-        self._clip, self._limits = clip, limits
+        self._clip, self._limits, self._threads = clip, limits, threads
         self._file = os.fdopen(open_regular(clip.name), "rb")
         try:
             check_bytes(clip.name, min(os.fstat(self._file.fileno()).st_size, 1), limits)
-            self._container = self._opened()
-            self._stream = self._video()
+            self._open()
         except BaseException:
             self._file.close()
             raise
-        context = self._stream.codec_context
-        context.thread_type, context.thread_count = "AUTO", threads
         rate = self._stream.average_rate or self._stream.guessed_rate
         self._interval = 1 / float(rate) if rate else 1 / _ASSUMED_RATE
-        kind = f"{self._container.format.name} / {context.name}"
+        kind = f"{self._container.format.name} / {self._stream.codec_context.name}"
         self.notes = ReadingNotes(kind, self._interval, self._announced())
         self._aspect = _aspect(self._stream)
-        self._last = -1.0
+        self._times = self._clock()
 
     def __iter__(self) -> Iterator[RawFrame]:
         """Frames from the start on, each with its time."""
         try:
-            self._seek()
-            for frame in self._frames():
-                time = self._time(frame)
-                if time < self._clip.start - 1e-6:
-                    continue
+            for time, frame in self._from_start():
                 make = partial(upright_pixels, frame, aspect=self._aspect, name=self._clip.name, limits=self._limits)
                 yield RawFrame(time, make)
             self._check_end()
         finally:
             self._container.close()
             self._file.close()
+
+    def _open(self) -> None:
+        self._file.seek(0)
+        self._container = self._opened()
+        self._stream = self._video()
+        context = self._stream.codec_context
+        context.thread_type, context.thread_count = "AUTO", self._threads
 
     def _opened(self) -> Any:
         try:
@@ -116,16 +123,68 @@ class VideoFile:
             check_size(name, context.width, context.height, self._limits)
         return streams[0]
 
-    def _seek(self) -> None:
-        """To the last frame before the start that can be decoded alone; where that fails, all is decoded."""
-        if self._clip.start <= 0:
+    def _from_start(self) -> Iterator[tuple[float, Any]]:
+        """Frames from the start on: found by a search where that can be, else by decoding all before them."""
+        start = self._clip.start - _EXACT
+        timed = self._searched() if start > 0 else self._timed()
+        found = False
+        for time, frame in timed or ():
+            if time >= start:
+                found = True
+                yield time, frame
+        if found or start <= 0 or (timed is not None and self._container.format.name not in _LOOSE):
             return
-        base = self._stream.time_base
-        offset = int(self._clip.start / base) + (self._stream.start_time or 0)
+        if timed is not None:  # a clock that starts again: the time may stand in a later part
+            self._again()
+        self._tell("it cannot be searched: all before the start was decoded")
+        yield from ((time, frame) for time, frame in self._timed() if time >= start)
+
+    def _searched(self) -> Iterator[tuple[float, Any]] | None:
+        """Frames from one on that is not after the start; None, at the beginning, where a search does not find it."""
+        if self._container.format.name in _RAW:
+            return None
+        for earlier in _EARLIER:
+            if self._clip.start <= earlier:
+                break
+            if self._seek(self._clip.start - earlier):
+                timed = self._timed()
+                first = next(timed, None)
+                if first is not None and first[0] <= self._clip.start + _EXACT:
+                    self.notes.broken = 0  # those that hang on frames before the search
+                    return chain([first], timed)
+            self._again()
+        return None
+
+    def _seek(self, second: float) -> bool:
+        """To the last frame before a second that can be decoded alone."""
+        offset = int(second / self._stream.time_base) + (self._stream.start_time or 0)
         try:
             self._container.seek(offset, stream=self._stream, backward=True)
         except (self._av.error.FFmpegError, OSError):
-            self.notes.told.append("it cannot be searched: all before the start was decoded")
+            return False
+        return True
+
+    def _again(self) -> None:
+        """Back to the beginning, with nothing counted or told: after a search a reader may be anywhere."""
+        self._container.close()
+        self._open()
+        self._times = self._clock()
+        self.notes.broken = 0
+        self.notes.told.clear()
+
+    def _clock(self) -> FrameTimes:
+        known = 0.0 if self._container.format.name in _LOOSE else self.notes.length
+        return FrameTimes(self._interval, known, self._tell)
+
+    def _tell(self, note: str) -> None:
+        if note not in self.notes.told:
+            self.notes.told.append(note)
+
+    def _timed(self) -> Iterator[tuple[float, Any]]:
+        start = self._stream.start_time
+        begin = 0.0 if start is None else float(start * self._stream.time_base)
+        for frame in self._frames():
+            yield self._times.at(None if frame.time is None else float(frame.time) - begin), frame
 
     def _frames(self) -> Iterator[Any]:
         packets = self._container.demux(self._stream)
@@ -151,20 +210,6 @@ class VideoFile:
             else:
                 yield frame
 
-    def _time(self, frame: Any) -> float:
-        if frame.time is None:
-            told = f"it holds no times of its frames; {1 / self._interval:.3g} frames a second were assumed"
-            if told not in self.notes.told:
-                self.notes.told.append(told)
-            time = self._last + self._interval if self._last >= 0 else 0.0
-        else:
-            start = self._stream.start_time
-            time = float(frame.time - (start * self._stream.time_base if start is not None else 0))
-        if self._last >= 0:
-            time = max(time, self._last + _BEHIND)
-        self._last = max(time, 0.0)
-        return self._last
-
     def _announced(self) -> float:
         """Seconds that the file says it has; 0 where it does not."""
         stream = self._stream
@@ -176,8 +221,8 @@ class VideoFile:
     def _check_end(self) -> None:
         """Note that a file ends before the end that it announces."""
         announced = self.notes.length
-        reached = self._last + self._interval
-        if announced and reached < announced - max(_SLACK, 2 * self._interval):
+        reached = self._times.last + self._interval
+        if announced and not self._times.leaps and reached < announced - max(_SLACK, 2 * self._interval):
             self.notes.told.append(
                 f"the video ends at {reached:.2f} s of {announced:.2f} s: the file is cut off or damaged; what could "
                 "be decoded was used"

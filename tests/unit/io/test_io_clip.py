@@ -13,6 +13,7 @@ from visavis.errors import UnreadableError, UsageError
 from visavis.io import Limits
 from visavis.io.clip import Clip, is_video_name
 from visavis.io.frame_folder import natural_order
+from visavis.io.frame_times import FrameTimes
 
 pytest.importorskip("av")
 SIZE = (48, 64)
@@ -148,6 +149,42 @@ def test_a_stream_without_times_says_what_was_assumed(tmp_path):
     assert len(list(reading)) == 10 and any("no times" in note for note in reading.notes)
 
 
+def test_recordings_one_behind_the_other_are_one_clip(tmp_path):
+    part = write_clip(tmp_path / "part.ts", steps(20), rate=10).read_bytes()
+    whole = tmp_path / "whole.ts"
+    whole.write_bytes(part * 2)
+    reading = Clip(whole, rate=10.0).frames()
+    frames = list(reading)
+    assert [frame.time for frame in frames] == pytest.approx(np.arange(40) / 10, abs=2e-3)
+    assert len(reading.notes) == 1 and "starts again" in reading.notes[0]
+    later = list(Clip(whole, rate=None, start=2.95).frames())
+    assert [frame.time for frame in later] == pytest.approx(np.arange(30, 40) / 10, abs=2e-3)
+
+
+def test_a_clock_that_leaps_is_set_and_a_pause_is_kept():
+    told = []
+    clock = FrameTimes(0.1, 0.0, told.append)
+    assert [clock.at(time) for time in (0, 0.1, 99, 0.3, 0.4)] == pytest.approx([0, 0.1, 0.2, 0.3, 0.4])
+    assert clock.leaps == 2
+    pausing = FrameTimes(0.1, 40.0, told.append)
+    assert [pausing.at(time) for time in (0, 0.1, 30, 29.95, 30.1)] == pytest.approx([0, 0.1, 30, 30.001, 30.1])
+    assert pausing.leaps == 0
+
+
+@pytest.mark.parametrize("ending", ["ts", "mpg", "mkv", "mp4", "avi", "h264", "hevc"])
+def test_looking_from_a_start_on_misses_nothing(tmp_path, ending):
+    codec = {"mpg": "mpeg2video", "avi": "mpeg4", "hevc": "libx265"}.get(ending, "libx264")
+    options = {"x265-params": "log-level=none:keyint=8"} if codec == "libx265" else {"g": "8"}
+    path = write_clip(tmp_path / f"s.{ending}", steps(30), rate=25, codec=codec, options=options)
+    every = list(Clip(path, rate=None).frames())
+    near = 0.021 if ending == "mpg" else 2e-3  # MPEG-PS tells few times: after a search they are half a frame off
+    for start in (0.05, 0.51, 1.11):  # between two frames
+        wanted = [frame for frame in every if frame.time >= start]
+        found = list(Clip(path, rate=None, start=start).frames())
+        assert [frame.time for frame in found] == pytest.approx([frame.time for frame in wanted], abs=near)
+        assert [number_of(frame) for frame in found] == [number_of(frame) for frame in wanted]
+
+
 def _text(folder):
     path = folder / "text.mp4"
     path.write_text("hello")
@@ -241,7 +278,16 @@ def test_frames_of_too_many_pixels_are_refused_before_any_is_decoded(counting):
 
 
 @pytest.mark.parametrize(
-    "wrong", [{"fps": 0}, {"rate": -1}, {"every": 0}, {"start": -1}, {"start": 2, "end": 2}, {"rate": float("nan")}]
+    "wrong",
+    [
+        {"fps": 0},
+        {"rate": -1},
+        {"every": 0},
+        {"start": -1},
+        {"start": 2, "end": 2},
+        {"rate": float("nan")},
+        {"end": float("inf")},
+    ],
 )
 def test_numbers_out_of_range_are_refused(wrong):
     with pytest.raises(UsageError):
@@ -287,3 +333,4 @@ def test_memory_does_not_grow_with_the_length(tmp_path):
 
 def test_names_of_videos():
     assert is_video_name("a/B.MP4") and is_video_name("x.webm") and not is_video_name("a.jpg")
+    assert all(is_video_name(f"x{ending}") for ending in (".h264", ".264", ".hevc", ".265"))
