@@ -25,7 +25,7 @@ def check_timeline(path: Path | None, clip: str | Path) -> None:
     """Refuse a timeline that could not be written, before any work is done.
 
     Raises:
-        UsageError: Another suffix, no such folder, or the clip itself.
+        UsageError: Another suffix, no such folder, the clip itself, or a picture among the frames of the clip.
     """
     if path is None:
         return
@@ -34,6 +34,10 @@ def check_timeline(path: Path | None, clip: str | Path) -> None:
     check_folder(path)
     if path.exists() and path.resolve() == Path(clip).resolve():
         raise UsageError(f"{path} is the clip; give another file, it would be written over")
+    if path.suffix.lower() == ".png" and path.resolve().parent == Path(clip).resolve():
+        raise UsageError(
+            f"{clip} holds the frames, and a picture in it would be one of them; write {path.name} elsewhere"
+        )
 
 
 def write_timeline(path: Path, found: Timeline | ClipTracks, document: dict[str, Any]) -> None:

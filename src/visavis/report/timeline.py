@@ -21,6 +21,8 @@ _INK, _SOFT, _LINE, _CUT = (27, 31, 36), (104, 110, 118), (222, 226, 230), (214,
 _SOMEBODY, _NOBODY, _MARK = (0, 110, 60), (140, 146, 152), (255, 255, 255)
 _STEPS = (0.1, 0.2, 0.5, 1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200)
 _TICKS = 8
+_MOST = 200
+"""Rows of the picture at most: more make one that few programs open."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,9 +73,11 @@ def draw_timeline(found: Timeline | ClipTracks) -> NDArray[np.uint8]:
         found: The tracks of a clip, with or without names.
 
     Returns:
-        uint8 RGB, 1400 pixels wide; as high as the rows need.
+        uint8 RGB, 1400 pixels wide; as high as the rows need. Of more than 200 rows those that are seen longest are
+        drawn, and the last line says how many there are besides.
     """
-    lanes, facts = timeline_lanes(found), found.facts
+    lanes, left_out = _longest(timeline_lanes(found))
+    facts = found.facts
     height = _TOP + max(1, len(lanes)) * _ROW + _BOTTOM
     page = Image.new("RGB", (_WIDTH, height), "white")
     pen = ImageDraw.Draw(page)
@@ -85,9 +89,22 @@ def draw_timeline(found: Timeline | ClipTracks) -> NDArray[np.uint8]:
         pen.line([(axis.x(time), _TOP), (axis.x(time), height - _BOTTOM)], fill=_CUT, width=1)
     for row, lane in enumerate(lanes):
         _lane(page, pen, lane, axis, _TOP + row * _ROW)
+    if left_out:
+        _write(
+            pen, (20, height - 28), f"and {left_out} more, seen for a shorter time; a table (.csv) has all", 18, _SOFT
+        )
     if not lanes:
         _write(pen, (20, _TOP + 24), "no face is seen long enough to be followed", 18, _SOFT)
     return np.asarray(page, np.uint8)
+
+
+def _longest(lanes: tuple[Lane, ...]) -> tuple[tuple[Lane, ...], int]:
+    """The lanes that are seen longest, in the order they had, and how many are left out."""
+    if len(lanes) <= _MOST:
+        return lanes, 0
+    seconds = [sum(end - begin for one in lane.tracks for begin, end in one.spans) for lane in lanes]
+    kept = sorted(np.argsort(seconds, kind="stable")[-_MOST:])
+    return tuple(lanes[row] for row in kept), len(lanes) - _MOST
 
 
 class _Axis:

@@ -5,7 +5,7 @@ import csv
 import numpy as np
 import pytest
 
-from visavis.cli.clip_output import write_timeline
+from visavis.cli.clip_output import check_timeline, write_timeline
 from visavis.errors import UsageError
 from visavis.report.timeline import draw_timeline, timeline_lanes
 from visavis.types import FPIR, Faces, PersonCandidate, Provenance, SearchTerms, Status
@@ -92,3 +92,17 @@ def test_a_table_has_a_row_a_stretch(tmp_path):
 
 def test_a_clip_without_a_face_is_drawn_too():
     assert draw_timeline(timeline()).shape[1] == 1400
+
+
+def test_of_very_many_rows_the_longest_are_drawn():
+    def rows(count):
+        return timeline(*(shows(1, None, (0.0, 0.5 + row / 1000), why="below-threshold") for row in range(count)))
+
+    most, beyond = draw_timeline(rows(200)), draw_timeline(rows(230))
+    assert most.shape == beyond.shape and (most != beyond).any()
+
+
+def test_a_picture_of_the_timeline_is_no_frame_of_the_clip(tmp_path):
+    with pytest.raises(UsageError, match="holds the frames"):
+        check_timeline(tmp_path / "0.png", tmp_path)
+    check_timeline(tmp_path / "0.csv", tmp_path)
