@@ -60,7 +60,8 @@ def policy_of(policy: str | Path | QualityPolicy, assessor: Assessor, *, recogni
     """
     found = quality_policy(policy, limits=assessor.limits, strict=recogniser in STRICT_FOR)
     check_policy(found, assessor)
-    if recogniser not in NORM_SCALES and "norm" in dict((*found.limits, *found.scores)):
+    known = recogniser in NORM_SCALES or "norm" in assessor.limits
+    if not known and "norm" in dict((*found.limits, *found.scores)):
         raise UsageError(
             f"the quality policy {found.name} asks for norm, and this recogniser has no scale of norms; leave it out, "
             "or use the default recogniser"
