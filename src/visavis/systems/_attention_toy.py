@@ -19,6 +19,7 @@ from visavis.metrics.rank_correlation import rank_correlation
 from visavis.metrics.verification import threshold_at_fmr
 from visavis.nn.backbones.vit import ViTBackbone, ViTShape
 from visavis.nn.pixels import network_input
+from visavis.protocols.ledger import Ledger, RolesTouched
 from visavis.quality.attention_torch import TorchAttention
 from visavis.quality.blur_ladder import LEAST_CORRELATION, blur_ladder
 from visavis.systems._small_net import reproducible
@@ -105,6 +106,11 @@ def read_faces() -> NDArray[np.uint8]:
         raise DependencyError("the small faces of scikit-image are not installed; run: pip install 'visavis[demo]'")
     grey = np.load(path, allow_pickle=False)[:_FACES].astype(np.float32)
     return _pixels(grey[:, None])
+
+
+def roles_of(faces: NDArray[np.uint8]) -> RolesTouched:
+    """What the people ledger says of those faces, which are people by their rows."""
+    return Ledger.load().touched("lfw_subset", [str(row) for row in range(len(faces))])
 
 
 def before_and_after(faces: NDArray[np.uint8], toy: Toy, seed: int) -> tuple[Look, Look]:

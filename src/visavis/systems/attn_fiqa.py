@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from visavis._require import require
 from visavis.cards import SystemCard
-from visavis.protocols.ledger import Ledger, RolesTouched
+from visavis.protocols.ledger import RolesTouched
 from visavis.systems.experiment import Experiment, Progress, Verdict
 from visavis.systems.result import Check, Result
 
@@ -107,7 +107,7 @@ def _prepare(data: Path, budget: str) -> _Material:
     from visavis.systems import _attention_toy
 
     faces = _attention_toy.read_faces()
-    roles = Ledger.load().touched("lfw_subset", [str(row) for row in range(len(faces))])
+    roles = _attention_toy.roles_of(faces)
     return _Material((roles,), faces=faces, toy=_attention_toy.QUICK)
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from visavis._require import require
 from visavis.cards import SystemCard
-from visavis.protocols.ledger import Ledger, RolesTouched
+from visavis.protocols.ledger import RolesTouched
 from visavis.systems._miniature import CELEBRITY_FILES
 from visavis.systems.experiment import Experiment, Progress, Verdict
 from visavis.systems.result import Check, Result
@@ -107,10 +107,10 @@ def _prepare(data: Path, budget: str) -> _Material:
 
         faces = _adapter_faces.read_faces(data, _adapter_faces.FULL)
         return _Material(faces.roles, faces=faces)
-    from visavis.systems._attention_toy import read_faces
+    from visavis.systems._attention_toy import read_faces, roles_of
 
     small = read_faces()
-    return _Material((Ledger.load().touched("lfw_subset", [str(row) for row in range(len(small))]),), small=small)
+    return _Material((roles_of(small),), small=small)
 
 
 def _repeat(material: _Material, seed: int) -> dict[str, Arm] | dict[str, Outcome]:

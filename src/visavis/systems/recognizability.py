@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from visavis._require import require
 from visavis.cards import SystemCard
-from visavis.protocols.ledger import Ledger, RolesTouched
+from visavis.protocols.ledger import RolesTouched
 from visavis.systems.experiment import Experiment, Progress, Verdict
 from visavis.systems.result import Check, Result
 
@@ -114,7 +114,7 @@ def _prepare(data: Path, budget: str) -> _Material:
     from visavis.systems import _attention_toy
 
     small = _attention_toy.read_faces()
-    return _Material((Ledger.load().touched("lfw_subset", [str(row) for row in range(len(small))]),), small=small)
+    return _Material((_attention_toy.roles_of(small),), small=small)
 
 
 def _repeat(material: _Material, seed: int) -> Look | dict[str, Found]:
