@@ -42,10 +42,11 @@ def ijbs(
 
     Example: visavis evaluate ijbs ijbs --weighting norm2
     """
-    from visavis.protocols.ijbs import evaluate_ijbs, read_ijbs
+    from visavis.protocols.ijbs import checked_weighting, evaluate_ijbs, read_ijbs
     from visavis.protocols.person_intervals import check_draws
 
     check_draws(seed, resamples, least=0)
+    chosen = checked_weighting(weighting)
     data = read_ijbs(folder)
     pipeline = options.build_pipeline(
         model=model,
@@ -61,7 +62,7 @@ def ijbs(
         result = evaluate_ijbs(
             pipeline,
             data,
-            weighting=weighting,  # type: ignore[arg-type]
+            weighting=chosen,
             aligned=aligned,
             seed=seed,
             resamples=resamples,

@@ -17,7 +17,7 @@ import time
 from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import Literal, get_args
+from typing import Literal, cast, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -114,6 +114,18 @@ def read_ijbs(path: str | Path) -> IjbsSet:
     return IjbsSet(folder, tuple(files), np.array(templates, np.int64), numbers_of_media, tuple(subjects), sides)
 
 
+def checked_weighting(weighting: str) -> Weighting:
+    """The weighting of that name.
+
+    Raises:
+        UsageError: There is none.
+    """
+    for known in get_args(Weighting):
+        if weighting == known:
+            return cast(Weighting, known)
+    raise UsageError(f"pictures are weighed by {', '.join(get_args(Weighting))}; got {weighting!r}")
+
+
 def evaluate_ijbs(
     pipeline: Pipeline,
     data: IjbsSet,
@@ -142,8 +154,7 @@ def evaluate_ijbs(
         InputError: No picture gave an embedding.
         UsageError: Another weighting, or a seed or number of resamples that nothing can be drawn with.
     """
-    if weighting not in get_args(Weighting):
-        raise UsageError(f"pictures are weighed by {', '.join(get_args(Weighting))}; got {weighting!r}")
+    checked_weighting(weighting)
     check_draws(seed, resamples, least=0)
     begin = time.perf_counter()
     vectors, status = _templates(pipeline, data, weighting=weighting, aligned=aligned, progress=progress)
